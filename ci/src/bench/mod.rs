@@ -1,0 +1,75 @@
+//! `cargo xtask bench`
+
+mod machine;
+mod peers;
+mod report;
+mod rounds;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::{build_plugin, cargo, service, step};
+
+/// Measure the CPU time that a request costs, against other proxies in the same run.
+///
+/// Each proxy runs on one core, the load and the upstream on another. The proxies take turns in
+/// several rounds, since machines are noisy: compare the ratios of one run, not runs. Then come
+/// the costs of single calls over the plugin boundary (cargo bench).
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Seconds of load for each proxy, over all rounds
+    #[arg(long, value_name = "N", default_value_t = 14)]
+    seconds: u32,
+    /// A second of load for each proxy, and no single calls: to see that the benchmark works
+    #[arg(long)]
+    quick: bool,
+    /// Write the figures of every round to a file, too
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// What the benchmark runs, as cargo has built it.
+struct Built {
+    host: PathBuf,
+    pre_plugin: PathBuf,
+    post_plugin: PathBuf,
+    noop_plugin: PathBuf,
+    smallest_proxy: PathBuf,
+    upstream: PathBuf,
+    load: PathBuf,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let built = build()?;
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    service::until_interrupted(async {
+        let results = rounds::measure(&built, folder.path(), options).await?;
+        report::table(&results);
+        match &options.json {
+            Some(file) => report::json(&results, file),
+            None => Ok(()),
+        }
+    })?;
+    if options.quick {
+        return Ok(());
+    }
+    step("single calls over the boundary: cargo bench");
+    cargo::run(cargo::cargo().args(["bench", "--package", "host-proxy"]))
+}
+
+fn build() -> Result<Built> {
+    step("building the host, its plugins and its peers (release)");
+    let packages = ["-p=host", "-p=pre-plugin", "-p=post-plugin", "-p=xtask"];
+    let artefacts = cargo::build(cargo::cargo().args(["build", "--release"]).args(packages))?;
+    let noop = cargo::root().join("fixtures/plugins/noop");
+    Ok(Built {
+        host: cargo::find(&artefacts, "host")?,
+        pre_plugin: cargo::find(&artefacts, "pre_plugin")?,
+        post_plugin: cargo::find(&artefacts, "post_plugin")?,
+        noop_plugin: build_plugin::library(&noop, "release", None)?,
+        smallest_proxy: cargo::find(&artefacts, "smallest-proxy")?,
+        upstream: cargo::find(&artefacts, "bench-upstream")?,
+        load: cargo::find(&artefacts, "bench-load")?,
+    })
+}

@@ -1,0 +1,62 @@
+//! `cargo xtask fuzz`
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{cargo, step};
+
+/// Run the fuzz targets, each for the given time.
+///
+/// Needs a nightly toolchain and cargo-fuzz. What a target finds is kept under fuzz/artifacts.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// One target; without it all of them, one after the other
+    target: Option<String>,
+    /// Seconds for each target
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    seconds: u32,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    if !cargo::works(&mut nightly(&["--version"])) {
+        bail!(
+            "fuzzing needs a nightly compiler; \
+             install one: rustup toolchain install nightly --profile minimal"
+        );
+    }
+    if !cargo::works(&mut nightly(&["fuzz", "--version"])) {
+        bail!("cargo-fuzz is not installed; install it: cargo install --locked cargo-fuzz");
+    }
+    let targets = targets()?;
+    let chosen: Vec<_> = match &options.target {
+        None => targets.iter().collect(),
+        Some(name) => targets.iter().filter(|target| *target == name).collect(),
+    };
+    if chosen.is_empty() {
+        let name = options.target.as_deref().unwrap_or("any");
+        bail!("there is no fuzz target {name}; there are: {}", targets.join(", "));
+    }
+    let limit = format!("-max_total_time={}", options.seconds);
+    for target in chosen {
+        step(&format!("fuzzing {target} for {} s", options.seconds));
+        cargo::run(&mut nightly(&["fuzz", "run", target, "--", &limit]))?;
+    }
+    Ok(())
+}
+
+fn targets() -> Result<Vec<String>> {
+    let output = nightly(&["fuzz", "list"]).output().context("cannot start cargo fuzz")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("cargo fuzz finds no targets: {}", said.trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+}
+
+/// cargo by way of rustup, in the nightly toolchain whichever runs this task.
+fn nightly(arguments: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.arg("+nightly").args(arguments).current_dir(cargo::root()).env_remove("CARGO");
+    command
+}

@@ -1,0 +1,106 @@
+//! `cargo xtask test`
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{cargo, step};
+
+/// Run every test of the workspace, documentation tests included, and sum up.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Only tests whose name contains this
+    filter: Option<String>,
+}
+
+/// What the `test result:` lines of all test programs add up to.
+#[derive(Default)]
+struct Summary {
+    programs: u32,
+    passed: u32,
+    failed: u32,
+    ignored: u32,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let started = Instant::now();
+    say_what_is_missing();
+
+    // The tests load these as a user would; built here once, their own builds find them fresh.
+    step("building the host, the plugins and the patches that the tests load");
+    cargo::run(cargo::cargo().args(["build", "--workspace"]))?;
+
+    step("running the tests");
+    let (summary, passed) = test(options.filter.as_deref())?;
+    let Summary { programs, passed: ok, failed, ignored } = summary;
+    println!(
+        "\n{ok} passed, {failed} failed, {ignored} ignored in {programs} test programs, {} s",
+        started.elapsed().as_secs()
+    );
+    if !passed {
+        bail!("tests failed or did not build; the messages are above");
+    }
+    Ok(())
+}
+
+/// Nothing but cargo and a linker is needed. With a nightly, the tests of the compatibility
+/// promise cover a pair of compilers as well.
+fn say_what_is_missing() {
+    if !cargo::works(Command::new("cargo").args(["+nightly", "--version"])) {
+        step(
+            "SKIPPED: plugins built by another compiler than the host's; \
+             to test them: rustup toolchain install nightly --profile minimal",
+        );
+    }
+}
+
+/// Passes on what `cargo test` prints while it counts.
+fn test(filter: Option<&str>) -> Result<(Summary, bool)> {
+    let mut command = cargo::cargo();
+    command.args(["test", "--workspace", "--no-fail-fast"]).args(filter).stdout(Stdio::piped());
+    let mut child = command.spawn().context("cannot start cargo test")?;
+    let mut summary = Summary::default();
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).lines() {
+            let line = line.context("cannot read what cargo test prints")?;
+            println!("{line}");
+            summary.count(&line);
+        }
+    }
+    let status = child.wait().context("cannot wait for cargo test")?;
+    Ok((summary, status.success()))
+}
+
+impl Summary {
+    /// Reads `test result: ok. 12 passed; 0 failed; 1 ignored; …`.
+    fn count(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else { return };
+        self.programs += 1;
+        for (number, kind) in result.split(['.', ';']).filter_map(|it| it.trim().split_once(' ')) {
+            let number = number.parse().unwrap_or(0);
+            match kind {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.ignored += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Summary;
+
+    #[test]
+    fn a_failed_program_is_counted_with_the_others() {
+        let mut summary = Summary::default();
+        summary.count("running 3 tests");
+        summary.count("test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out");
+        summary.count("test result: FAILED. 2 passed; 4 failed; 0 ignored; 0 measured");
+        let Summary { programs, passed, failed, ignored } = summary;
+        assert_eq!((programs, passed, failed, ignored), (2, 5, 4, 1));
+    }
+}
