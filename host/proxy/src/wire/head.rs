@@ -141,7 +141,7 @@ impl Digits {
     }
 }
 
-const NOT_A_NUMBER: &str = "a Content-Length that is not a number";
+pub(super) const NOT_A_NUMBER: &str = "a Content-Length that is not a number";
 
 /// `OWS "chunked" OWS`, read byte by byte: `matched` is how much of the word has been seen.
 /// Any other coding would have to be undone before the body can be delimited, and nothing here
@@ -160,4 +160,4 @@ pub(super) fn finish_coding(matched: usize) -> Result<(), &'static str> {
 }
 
 const CHUNKED: &[u8] = b"chunked";
-const NOT_CHUNKED: &str = "a Transfer-Encoding other than chunked";
+pub(super) const NOT_CHUNKED: &str = "a Transfer-Encoding other than chunked";
