@@ -44,30 +44,35 @@ impl Service {
 
     /// The `127.0.0.1:port` that the program logs as `listening on http://…`.
     pub(crate) async fn address(&mut self) -> Result<String> {
-        self.logged("listening on http://").await
+        const LISTENING: &str = "listening on http://";
+        let line = self.logged(LISTENING).await?;
+        let rest = line.split_once(LISTENING).map_or("", |(_, rest)| rest);
+        Ok(rest.split_whitespace().next().unwrap_or_default().to_owned())
     }
 
-    /// Waits for a line with `text` in the log and returns the word that follows.
+    /// Waits for a line with `text` in the log and returns it.
     pub(crate) async fn logged(&mut self, text: &str) -> Result<String> {
-        let found = |log: &str| {
-            let (_, rest) = log.split_once(text)?;
-            Some(rest.split_whitespace().next().unwrap_or_default().to_owned())
+        let find = |log: &str| log.lines().find(|line| line.contains(text)).map(str::to_owned);
+        let line = async {
+            let log = self.log.wait_for(|log| find(log).is_some()).await?;
+            Ok::<_, watch::error::RecvError>(find(&log).unwrap_or_default())
         };
-        let word = async {
-            let log = self.log.wait_for(|log| found(log).is_some()).await?;
-            Ok::<_, watch::error::RecvError>(found(&log).unwrap_or_default())
-        };
-        match timeout(START, word).await {
-            Ok(Ok(word)) => Ok(word),
+        match timeout(START, line).await {
+            Ok(Ok(line)) => Ok(line),
             // The log has been closed.
             Ok(Err(_)) => Err(self.ended().await),
             Err(_) => bail!(
                 "{} has not logged `{text}` within {} s; its log:\n{}",
                 self.name,
                 START.as_secs(),
-                *self.log.borrow()
+                self.log()
             ),
         }
+    }
+
+    /// Everything that the program has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.borrow().clone()
     }
 
     /// Waits for the program to end, which it should not, and says how it did.
@@ -78,7 +83,7 @@ impl Service {
         };
         // What it wrote last may still be on its way.
         while self.log.changed().await.is_ok() {}
-        anyhow!("{} has ended early ({how}); its log:\n{}", self.name, *self.log.borrow())
+        anyhow!("{} has ended early ({how}); its log:\n{}", self.name, self.log())
     }
 
     pub(crate) async fn stop(mut self) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use hyper::StatusCode;
 use hyper::header::WWW_AUTHENTICATE;
 use tokio::process::Command;
@@ -12,57 +12,40 @@ use super::client::{Answer, get};
 use super::{Built, Options};
 use crate::cargo::arguments;
 use crate::service::Service;
-use crate::step;
 
 const USER: &str = "test:test";
-const PATCHED: &str = "Loading patched reverse_proxy module";
 
 pub(super) async fn show(built: &Built, folder: &Path, options: &Options) -> Result<()> {
-    let mut echo = Command::new(&built.host);
-    echo.args(["echo", "--port", "127.0.0.1:0"]);
-    let mut echo = Service::start("the echo", echo)?;
-    let host = Host { built, folder, port: options.port, target: echo.address().await? };
     let no_patches = folder.join("no-patches");
     let patches = folder.join("patches");
     fs::create_dir(&no_patches).context("cannot make a folder for patches")?;
     fs::create_dir(&patches).context("cannot make a folder for patches")?;
 
-    step("the host with a PRE plugin, basic authentication and a POST plugin");
+    let mut echo = Command::new(&built.host);
+    echo.args(["echo", "--port", "127.0.0.1:0"]);
+    let mut echo = Service::start("the echo", echo)?;
+    let target = format!("http://{}", echo.address().await?);
+    let host = Host { built, folder, port: options.port, target };
+
+    say("A host with a PRE plugin, basic authentication and a POST plugin");
     let (service, address) = host.start("/", &no_patches).await?;
-
-    step("without credentials: refused, and told how to authenticate");
-    refused(&get(&address, "/get", None).await?)?;
-
-    step("with a wrong password: refused");
-    refused(&get(&address, "/get", Some("test:wrong")).await?)?;
-
-    step("with the right one: the upstream sees what the plugins have added");
-    let answer = get(&address, "/get", Some(USER)).await?;
-    arrived_as(&answer, "/get")?;
-    let trace = answer.seen_header("X-Trace-Id").unwrap_or_default();
-    ensure!(!trace.is_empty(), "expected the PRE plugin's X-Trace-Id at the upstream, found none");
-    let username = answer.seen_header("Username");
-    ensure!(
-        username == Some("test"),
-        "expected the POST plugin's `Username: test` at the upstream, found {username:?}"
-    );
+    blame(&service, plugins_and_authentication(&address).await)?;
     service.stop().await?;
 
-    step("with --prefix /prefix: the built-in reverse proxy does not take it off (a known bug)");
+    say("With --prefix /prefix: the built-in reverse proxy leaves the prefix on, a bug on purpose");
     let (service, address) = host.start("/prefix", &no_patches).await?;
-    arrived_as(&get(&address, "/prefix/get", Some(USER)).await?, "/prefix/get")?;
+    blame(&service, prefix_arrives_as(&address, "/prefix/get").await)?;
     service.stop().await?;
 
-    step("the same host with a patch for its reverse proxy: the prefix is gone");
+    say("The same with a patch for the reverse proxy: the prefix is gone");
     let patch = patches.join("reverse_proxy.so");
     fs::copy(&built.reverse_proxy, &patch)
         .with_context(|| format!("cannot write {}", patch.display()))?;
     let (mut service, address) = host.start("/prefix", &patches).await?;
-    service.logged(PATCHED).await?;
-    println!("the log of the host: {PATCHED}\n");
-    arrived_as(&get(&address, "/prefix/get", Some(USER)).await?, "/get")?;
+    println!("{}\n", service.logged("Loading patched reverse_proxy module").await?);
+    blame(&service, prefix_arrives_as(&address, "/get").await)?;
 
-    step("every answer was as expected");
+    say("Every answer was as expected");
     if options.once {
         return Ok(());
     }
@@ -71,6 +54,30 @@ pub(super) async fn show(built: &Built, folder: &Path, options: &Options) -> Res
         error = service.ended() => Err(error),
         error = echo.ended() => Err(error),
     }
+}
+
+async fn plugins_and_authentication(address: &str) -> Result<()> {
+    say("Without credentials: refused, and told how to authenticate");
+    refused(&get(address, "/get", None).await?)?;
+
+    say("With a wrong password: refused");
+    refused(&get(address, "/get", Some("test:wrong")).await?)?;
+
+    say("With the right one: the upstream sees the headers that the plugins add");
+    let answer = get(address, "/get", Some(USER)).await?;
+    arrived_as(&answer, "/get")?;
+    let trace = answer.seen_header("X-Trace-Id").unwrap_or_default();
+    ensure!(!trace.is_empty(), "expected the PRE plugin's X-Trace-Id at the upstream, found none");
+    let username = answer.seen_header("Username");
+    ensure!(
+        username == Some("test"),
+        "expected the POST plugin's `Username: test` at the upstream, found {username:?}"
+    );
+    Ok(())
+}
+
+async fn prefix_arrives_as(address: &str, path: &str) -> Result<()> {
+    arrived_as(&get(address, "/prefix/get", Some(USER)).await?, path)
 }
 
 /// The parts of the host's command line that stay the same through the tour.
@@ -86,13 +93,12 @@ impl Host<'_> {
         let mut command = Command::new(&self.built.host);
         command
             .args(["--port", &format!("127.0.0.1:{}", self.port)])
-            .args(["--target", &format!("http://{}", self.target)])
-            .args(["--prefix", prefix])
-            .args(["--basic-user", "test", "--basic-password", "test"])
+            .args(["--target", &self.target, "--prefix", prefix])
             .arg("--pre-plugin")
             .arg(&self.built.pre_plugin)
             .arg("--post-plugin")
             .arg(&self.built.post_plugin)
+            .args(["--basic-user", "test", "--basic-password", "test"])
             .arg("--patches")
             .arg(patches)
             .arg("--state")
@@ -102,6 +108,11 @@ impl Host<'_> {
         let address = service.address().await?;
         Ok((service, address))
     }
+}
+
+/// Clients see less of an error than the log.
+fn blame(service: &Service, checked: Result<()>) -> Result<()> {
+    checked.map_err(|error| anyhow!("{error:#}; the log of the host:\n{}", service.log()))
 }
 
 fn refused(answer: &Answer) -> Result<()> {
@@ -123,4 +134,9 @@ fn arrived_as(answer: &Answer, path: &str) -> Result<()> {
 fn expect_status(answer: &Answer, status: StatusCode) -> Result<()> {
     ensure!(answer.status == status, "expected the status {status}, found {}", answer.status);
     Ok(())
+}
+
+/// A heading, on standard output like the requests and answers below it.
+fn say(what: &str) {
+    println!("# {what}");
 }
