@@ -1,0 +1,85 @@
+//! POST middleware: tells the upstream in a header who the user is.
+
+use http::HeaderName;
+use plugin_interface::{
+    Error, Exchange, HostServices, Middleware, Registrar, Result, Step, tracing,
+};
+use serde::Deserialize;
+
+plugin_interface::export_plugin!(register);
+
+fn register(registrar: &mut Registrar<'_>, _: HostServices, config: &str) -> Result<()> {
+    registrar.middleware("post", Username::new(config)?);
+    Ok(())
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Config {
+    header: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { header: "Username".to_owned() }
+    }
+}
+
+#[derive(Debug)]
+struct Username {
+    header: HeaderName,
+}
+
+impl Username {
+    fn new(config: &str) -> Result<Self> {
+        let config: Config = match config.trim() {
+            "" => Config::default(),
+            text => serde_json::from_str(text)
+                .map_err(|error| Error::from(error).context("post-plugin: its configuration"))?,
+        };
+        let header = config.header.parse().map_err(|_| {
+            let name = config.header;
+            Error::new(format_args!("post-plugin: \"header\": {name:?} is not a header's name"))
+        })?;
+        Ok(Self { header })
+    }
+}
+
+impl Middleware for Username {
+    fn on_request(&self, exchange: &mut Exchange<'_>) -> Result<Step> {
+        tracing::debug!("running POST plugin");
+        let name = self.header.as_str();
+        // The upstream trusts this header: what a client claims in it never passes.
+        match exchange.identity().map(str::to_owned) {
+            Some(user) => exchange.set_header(name, user)?,
+            None => _ = exchange.remove_header(name),
+        }
+        Ok(Step::Next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Username;
+
+    fn error(config: &str) -> String {
+        Username::new(config).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_header_is_username_unless_configured() {
+        assert_eq!(Username::new("").unwrap().header, "username");
+        assert_eq!(Username::new("{}").unwrap().header, "username");
+        assert_eq!(Username::new(r#"{"header": "X-User"}"#).unwrap().header, "x-user");
+    }
+
+    #[test]
+    fn a_wrong_configuration_is_refused_by_its_name() {
+        assert_eq!(
+            error(r#"{"header": "a b"}"#),
+            r#"post-plugin: "header": "a b" is not a header's name"#
+        );
+        assert!(error(r#"{"heder": "X-User"}"#).contains("unknown field `heder`"));
+        assert!(error("Username").starts_with("post-plugin: its configuration: expected"));
+    }
+}
