@@ -29,6 +29,7 @@
 
 mod head;
 mod scanner;
+mod token;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

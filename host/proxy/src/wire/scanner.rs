@@ -7,6 +7,7 @@
 use memchr::{memchr2, memchr3};
 
 use super::head::{self, Framing, Head, Value};
+use super::token::{self, Held};
 
 /// A byte that may not stand where it does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -179,7 +180,7 @@ impl Scanner {
 
     /// RFC 9112 section 3: single spaces, and nothing that a lenient parser may split elsewhere.
     fn method(&mut self, rest: &[u8]) -> Step {
-        let end = token_len(rest);
+        let end = token::len(rest);
         let Some(&delimiter) = rest.get(end) else { return Ok(self.held.push(rest)) };
         let method = self.held.complete(&rest[..end]);
         match delimiter {
@@ -221,7 +222,7 @@ impl Scanner {
     }
 
     fn field_name(&mut self, rest: &[u8]) -> Step {
-        let end = token_len(rest);
+        let end = token::len(rest);
         let Some(&delimiter) = rest.get(end) else { return Ok(self.held.push(rest)) };
         let name = self.held.complete(&rest[..end]);
         let value = match (delimiter, name.is_empty()) {
@@ -373,54 +374,6 @@ impl Scanner {
 fn take(left: u64, rest: &[u8]) -> (usize, u64) {
     let read = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
     (read, left - read as u64)
-}
-
-fn token_len(bytes: &[u8]) -> usize {
-    bytes.iter().position(|&byte| !TOKEN[usize::from(byte)]).unwrap_or(bytes.len())
-}
-
-/// RFC 9110 section 5.6.2.
-static TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        table[byte as usize] = matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z'
-            | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_'
-            | b'`' | b'|' | b'~');
-        byte += 1;
-    }
-    table
-};
-
-/// A word that a read has cut, kept until the rest of it comes.
-#[derive(Debug, Default)]
-struct Held {
-    /// One byte longer than `Transfer-Encoding`, the longest word that the scanner knows: what
-    /// does not fit is none of them, and stays none of them when cut here.
-    bytes: [u8; 18],
-    len: usize,
-}
-
-impl Held {
-    fn push(&mut self, fresh: &[u8]) -> usize {
-        let kept = fresh.len().min(self.bytes.len() - self.len);
-        self.bytes[self.len..self.len + kept].copy_from_slice(&fresh[..kept]);
-        self.len += kept;
-        fresh.len()
-    }
-
-    /// The whole word, given its last part: that part itself when nothing was cut.
-    fn complete<'a>(&'a mut self, last: &'a [u8]) -> &'a [u8] {
-        if self.len == 0 {
-            return last;
-        }
-        self.push(last);
-        &self.bytes[..self.len]
-    }
-
-    fn clear(&mut self) {
-        self.len = 0;
-    }
 }
 
 #[cfg(test)]
