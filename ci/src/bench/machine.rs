@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
 use tokio::process::Command;
 
 use crate::{cargo, step};
@@ -49,23 +51,14 @@ fn pinned(core: Option<u32>, program: &Path) -> Command {
     command
 }
 
-/// The CPU time, user and system, that a process has used.
+/// The CPU time, user and system, that a process and its threads, the ended ones too, have used.
 ///
-/// schedstat counts nanoseconds where stat counts ticks of 10 ms. Threads that have ended are
-/// lost, so this is for processes whose worker threads stay.
+/// Its clock counts nanoseconds, where `/proc/PID/stat` counts ticks of 10 ms.
 pub(super) fn cpu_time(pid: u32) -> Result<Duration> {
-    let tasks = format!("/proc/{pid}/task");
-    let mut total = 0;
-    for task in fs::read_dir(&tasks).with_context(|| format!("cannot read {tasks}"))? {
-        let file = task?.path().join("schedstat");
-        let text =
-            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let nanoseconds = text.split_whitespace().next().unwrap_or_default();
-        total += nanoseconds
-            .parse::<u64>()
-            .with_context(|| format!("{} does not begin with a number", file.display()))?;
-    }
-    Ok(Duration::from_nanos(total))
+    let clock = clock_getcpuclockid(Pid::from_raw(pid.cast_signed()))
+        .and_then(ClockId::now)
+        .with_context(|| format!("cannot read the CPU time of process {pid}"))?;
+    Ok(clock.into())
 }
 
 /// The resident memory of a process in kilobytes.
