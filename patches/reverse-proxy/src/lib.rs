@@ -8,7 +8,7 @@ plugin_interface::export_plugin!(register);
 
 fn register(registrar: &mut Registrar<'_>, _: HostServices, config: &str) -> Result<()> {
     if !matches!(config.trim(), "" | "{}") {
-        return Err(Error::new("reverse-proxy-patch takes no configuration: remove it"));
+        return Err(Error::new("this patch has none; remove it"));
     }
     registrar.reverse_proxy(StripPrefix);
     Ok(())

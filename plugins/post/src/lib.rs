@@ -34,12 +34,11 @@ impl Username {
     fn new(config: &str) -> Result<Self> {
         let config: Config = match config.trim() {
             "" => Config::default(),
-            text => serde_json::from_str(text)
-                .map_err(|error| Error::from(error).context("post-plugin: its configuration"))?,
+            text => serde_json::from_str(text)?,
         };
         let header = config.header.parse().map_err(|_| {
             let name = config.header;
-            Error::new(format_args!("post-plugin: \"header\": {name:?} is not a header's name"))
+            Error::new(format_args!("\"header\": {name:?} is not a header's name"))
         })?;
         Ok(Self { header })
     }
@@ -75,11 +74,8 @@ mod tests {
 
     #[test]
     fn a_wrong_configuration_is_refused_by_its_name() {
-        assert_eq!(
-            error(r#"{"header": "a b"}"#),
-            r#"post-plugin: "header": "a b" is not a header's name"#
-        );
+        assert_eq!(error(r#"{"header": "a b"}"#), r#""header": "a b" is not a header's name"#);
         assert!(error(r#"{"heder": "X-User"}"#).contains("unknown field `heder`"));
-        assert!(error("Username").starts_with("post-plugin: its configuration: expected"));
+        assert!(error("Username").starts_with("expected value"));
     }
 }
