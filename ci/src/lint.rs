@@ -9,14 +9,11 @@ pub(crate) fn run() -> Result<()> {
     cargo::run(cargo::cargo().args(["fmt", "--all", "--check"]))?;
 
     step("lints: cargo clippy");
-    cargo::run(cargo::cargo().args([
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "--deny",
-        "warnings",
-    ]))?;
+    cargo::run(
+        cargo::cargo()
+            .args(["clippy", "--workspace", "--all-targets"])
+            .args(["--", "-D", "warnings"]),
+    )?;
 
     step("documentation: cargo doc");
     cargo::run(
@@ -28,20 +25,26 @@ pub(crate) fn run() -> Result<()> {
 
 /// The advisories are checked only where their database can be fetched; the rest needs no network.
 fn deny() -> Result<()> {
-    if !cargo::works(cargo::cargo().args(["deny", "--version"])) {
+    let deny = |arguments: &[&str]| {
+        let mut command = cargo::cargo();
+        command.arg("deny").args(arguments);
+        command
+    };
+    if !cargo::works(&mut deny(&["--version"])) {
         step(
-            "SKIPPED: licences, bans and advisories; \
+            "SKIPPED: licences, bans, sources and advisories; \
              to check them: cargo install --locked cargo-deny",
         );
         return Ok(());
     }
-    step("licences, bans, sources: cargo deny");
-    cargo::run(cargo::cargo().args(["deny", "check", "bans", "licenses", "sources"]))?;
+    step("licences, bans and sources: cargo deny");
+    let check = ["check", "--hide-inclusion-graph", "bans", "licenses", "sources"];
+    cargo::run(&mut deny(&check))?;
 
-    if !cargo::works(cargo::cargo().args(["deny", "fetch", "db"])) {
-        step("SKIPPED: advisories; their database at github.com cannot be reached");
+    if !cargo::works(&mut deny(&["fetch", "db"])) {
+        step("SKIPPED: advisories; their database cannot be fetched from github.com");
         return Ok(());
     }
     step("advisories: cargo deny");
-    cargo::run(cargo::cargo().args(["deny", "check", "--disable-fetch", "advisories"]))
+    cargo::run(&mut deny(&["check", "advisories"]))
 }
