@@ -1,6 +1,7 @@
 use std::convert::Infallible;
 use std::error::Error as _;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -57,8 +58,11 @@ async fn exchange(requests: &str) -> String {
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(requests.as_bytes()).await.unwrap();
     let mut answers = String::new();
-    client.read_to_string(&mut answers).await.unwrap();
-    server.await.unwrap();
+    let closed = async {
+        client.read_to_string(&mut answers).await.unwrap();
+        server.await.unwrap();
+    };
+    tokio::time::timeout(Duration::from_secs(10), closed).await.expect("the server closes");
     answers
 }
 

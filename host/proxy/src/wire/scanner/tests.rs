@@ -283,6 +283,7 @@ fn ordinary_requests_pass() {
         "POST / HTTP/1.0\r\nContent-Length:\t 5 \t\r\n\r\na\r\n\nb",
         "POST / HTTP/1.1\r\nContent-Length: 0000000000000000000000000000000000001\r\n\r\na",
         "POST / HTTP/1.1\r\nX-Content-Length: 5\r\nContent-Lengthy: 5\r\nTransfer-Encodin: x\r\n\r\n",
+        "POST / HTTP/1.1\r\nTransfer-Encodings: x\r\nX-Transfer-Encoding: x\r\n\r\n",
     ] {
         passes(stream, Place::Between);
     }
