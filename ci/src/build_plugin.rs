@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 use cargo_metadata::{Metadata, MetadataCommand, Package, TargetKind};
@@ -61,7 +60,7 @@ pub(crate) fn library(folder: &Path, profile: &str, toolchain: Option<&str>) -> 
     let package = cdylib_package(&metadata, &folder)?;
 
     step(&format!("building {} ({profile})", package.name));
-    let mut command = toolchain_of(&folder, toolchain);
+    let mut command = cargo::cargo_of(toolchain, &folder);
     command
         .args(["build", "--lib", "--profile", profile, "--manifest-path"])
         .arg(&package.manifest_path);
@@ -72,21 +71,9 @@ pub(crate) fn library(folder: &Path, profile: &str, toolchain: Option<&str>) -> 
         .with_context(|| format!("cargo reported no shared library for {}", package.name))
 }
 
-/// The cargo that the folder itself asks for, not the one that runs this task: rustup hands its
-/// choice down in an environment variable, which would win over the folder's rust-toolchain file.
-fn toolchain_of(folder: &Path, toolchain: Option<&str>) -> Command {
-    let mut command = Command::new("cargo");
-    command.current_dir(folder).env_remove("CARGO");
-    match toolchain {
-        Some(name) => command.env("RUSTUP_TOOLCHAIN", name),
-        None => command.env_remove("RUSTUP_TOOLCHAIN"),
-    };
-    command
-}
-
 fn describe(folder: &Path, toolchain: Option<&str>) -> Result<Metadata> {
     let arguments = MetadataCommand::new().no_deps().cargo_command();
-    let output = toolchain_of(folder, toolchain)
+    let output = cargo::cargo_of(toolchain, folder)
         .args(arguments.get_args())
         .output()
         .context("cannot start cargo")?;

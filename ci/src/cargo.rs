@@ -1,6 +1,7 @@
 //! How the tasks call cargo, and what they read from its messages.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,8 +25,34 @@ pub(crate) fn root() -> &'static Path {
 
 /// The cargo that runs this task, in the root of the workspace.
 pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root());
+    command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), root())
+}
+
+/// The cargo of a toolchain by its rustup name, or else of the one that `folder` asks for.
+///
+/// Not the one that runs this task: rustup hands its choice down in an environment variable, which
+/// would win over the folder's rust-toolchain file.
+pub(crate) fn cargo_of(toolchain: Option<&str>, folder: &Path) -> Command {
+    let mut command = command("cargo".into(), folder);
+    command.env_remove("CARGO");
+    match toolchain {
+        Some(name) => command.env("RUSTUP_TOOLCHAIN", name),
+        None => command.env_remove("RUSTUP_TOOLCHAIN"),
+    };
+    command
+}
+
+/// Without what `cargo run` tells this task of its own package: build scripts that look at it
+/// would run anew after every build by hand.
+fn command(cargo: OsString, folder: &Path) -> Command {
+    let mut command = Command::new(cargo);
+    command.current_dir(folder);
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

@@ -54,9 +54,8 @@ fn targets() -> Result<Vec<String>> {
     Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
 }
 
-/// cargo by way of rustup, in the nightly toolchain whichever runs this task.
 fn nightly(arguments: &[&str]) -> Command {
-    let mut command = Command::new("cargo");
-    command.arg("+nightly").args(arguments).current_dir(cargo::root()).env_remove("CARGO");
+    let mut command = cargo::cargo_of(Some("nightly"), cargo::root());
+    command.args(arguments);
     command
 }
