@@ -8,7 +8,8 @@ use crate::{cargo, step};
 pub(crate) fn run() -> Result<()> {
     step("building the host, the plugins and the patches (release)");
     let artefacts = cargo::build(cargo::cargo().args(["build", "--release"]))?;
-    for artefact in artefacts.iter().filter(|built| built.manifest.starts_with(cargo::root())) {
+    let root = cargo::root().canonicalize().context("cannot find the workspace")?;
+    for artefact in artefacts.iter().filter(|built| built.manifest.starts_with(&root)) {
         let bytes = artefact
             .file
             .metadata()

@@ -17,15 +17,18 @@ pub(crate) struct Artefact {
     pub(crate) file: PathBuf,
 }
 
-/// The root of this workspace.
-pub(crate) fn root() -> &'static Path {
-    let ci = Path::new(env!("CARGO_MANIFEST_DIR"));
-    ci.parent().unwrap_or(ci)
+/// The root of the workspace: `cargo run` says where this package is, and by hand it is here.
+///
+/// Not known at compile time: cargo takes a program in a shared target folder for fresh although
+/// another checkout has compiled it.
+pub(crate) fn root() -> PathBuf {
+    let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    package.as_deref().and_then(Path::parent).unwrap_or(Path::new(".")).to_owned()
 }
 
 /// The cargo that runs this task, in the root of the workspace.
 pub(crate) fn cargo() -> Command {
-    command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), root())
+    command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), &root())
 }
 
 /// The cargo of a toolchain by its rustup name, or else of the one that `folder` asks for.

@@ -55,7 +55,7 @@ fn targets() -> Result<Vec<String>> {
 }
 
 fn nightly(arguments: &[&str]) -> Command {
-    let mut command = cargo::cargo_of(Some("nightly"), cargo::root());
+    let mut command = cargo::cargo_of(Some("nightly"), &cargo::root());
     command.args(arguments);
     command
 }

@@ -108,10 +108,11 @@ async fn collect(stderr: impl AsyncRead + Unpin, log: watch::Sender<String>) -> 
     Ok(())
 }
 
-/// Runs `task` to its end or to Ctrl-C, a request to terminate, or the loss of the terminal.
+/// Runs `task` to its end, or to Ctrl-C, a request to terminate, or the loss of the terminal:
+/// then there is no result.
 ///
 /// Each of these drops the task, and with it every [`Service`] that it has started.
-pub(crate) fn until_interrupted(task: impl Future<Output = Result<()>>) -> Result<()> {
+pub(crate) fn until_interrupted<T>(task: impl Future<Output = Result<T>>) -> Result<Option<T>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -120,10 +121,10 @@ pub(crate) fn until_interrupted(task: impl Future<Output = Result<()>>) -> Resul
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
         tokio::select! {
-            done = task => done,
-            _ = tokio::signal::ctrl_c() => Ok(()),
-            _ = terminate.recv() => Ok(()),
-            _ = hangup.recv() => Ok(()),
+            done = task => done.map(Some),
+            _ = tokio::signal::ctrl_c() => Ok(None),
+            _ = terminate.recv() => Ok(None),
+            _ = hangup.recv() => Ok(None),
         }
     })
 }

@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 /// Nothing but cargo and a linker is needed. With a nightly, the tests of the compatibility
 /// promise cover a pair of compilers as well.
 fn say_what_is_missing() {
-    if !cargo::works(cargo::cargo_of(Some("nightly"), cargo::root()).arg("--version")) {
+    if !cargo::works(cargo::cargo_of(Some("nightly"), &cargo::root()).arg("--version")) {
         step(
             "SKIPPED: plugins built by another compiler than the host's; \
              to test them: rustup toolchain install nightly --profile minimal",

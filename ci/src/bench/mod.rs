@@ -43,14 +43,12 @@ struct Built {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let built = build()?;
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    service::until_interrupted(async {
-        let results = rounds::measure(&built, folder.path(), options).await?;
-        report::table(&results);
-        match &options.json {
-            Some(file) => report::json(&results, file),
-            None => Ok(()),
-        }
-    })?;
+    let results = service::until_interrupted(rounds::measure(&built, folder.path(), options))?
+        .context("interrupted; there are no figures without the last round")?;
+    report::table(&results);
+    if let Some(file) = &options.json {
+        report::json(&results, file)?;
+    }
     if options.quick {
         return Ok(());
     }

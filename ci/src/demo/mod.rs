@@ -35,7 +35,7 @@ struct Built {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let built = build()?;
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    service::until_interrupted(tour::show(&built, folder.path(), options))
+    service::until_interrupted(tour::show(&built, folder.path(), options)).map(|_| ())
 }
 
 fn build() -> Result<Built> {
