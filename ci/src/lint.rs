@@ -4,9 +4,14 @@ use anyhow::Result;
 
 use crate::{cargo, step};
 
+/// The workspace and the two that it excludes.
+const WORKSPACES: [&str; 3] = ["Cargo.toml", "fixtures/plugins/Cargo.toml", "fuzz/Cargo.toml"];
+
 pub(crate) fn run() -> Result<()> {
     step("formatting: cargo fmt --check");
-    cargo::run(cargo::cargo().args(["fmt", "--all", "--check"]))?;
+    for manifest in WORKSPACES {
+        cargo::run(cargo::cargo().args(["fmt", "--all", "--check", "--manifest-path", manifest]))?;
+    }
 
     step("lints: cargo clippy");
     cargo::run(
