@@ -1,5 +1,6 @@
 //! Programs that a task starts, watches and always ends.
 
+use std::env;
 use std::future::Future;
 use std::io;
 use std::process::Stdio;
@@ -25,6 +26,12 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn start(name: &'static str, mut command: Command) -> Result<Self> {
+        // The host reads these, and the task alone is to say how it runs.
+        for (name, _) in env::vars_os() {
+            if name == "RUST_LOG" || name.to_string_lossy().starts_with("TENON_") {
+                command.env_remove(name);
+            }
+        }
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
