@@ -1,0 +1,173 @@
+//! Bodies on their way through: the client's, the upstream's, a plugin's.
+
+use crate::access::Watch;
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use plugin_interface::Body;
+use plugin_interface::http::HttpBody;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
+
+/// The body of the message in hand, as plugins may take it.
+#[derive(Default)]
+pub(crate) enum Payload {
+    #[default]
+    Empty,
+    Incoming(Incoming),
+    Plugin(Body),
+}
+
+impl Payload {
+    /// For a plugin. What nobody takes never goes through the interface.
+    pub(crate) fn into_plugin(self) -> Body {
+        match self {
+            Self::Empty => Body::empty(),
+            Self::Incoming(incoming) => Body::from_http(incoming),
+            Self::Plugin(body) => body,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Incoming(incoming) => incoming.is_end_stream(),
+            Self::Plugin(_) => false,
+        }
+    }
+}
+
+/// Why a body ended early.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum BodyFailure {
+    /// The connection that it comes from.
+    #[error("{0}")]
+    Incoming(String),
+    /// Nothing came for so long.
+    #[error("nothing came for {0:?}")]
+    Idle(Duration),
+    /// The plugin that makes it.
+    #[error("the plugin that makes it failed: {0}")]
+    Plugin(String),
+}
+
+/// hyper's errors say little without their causes.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// A body as hyper sends it.
+pub(crate) struct ProxyBody {
+    source: Source,
+    idle: Duration,
+    /// Armed when the source makes us wait, and only then: most bodies never do.
+    timer: Option<Pin<Box<Sleep>>>,
+    watch: Option<Box<Watch>>,
+}
+
+enum Source {
+    Empty,
+    Incoming(Incoming),
+    Plugin(HttpBody),
+}
+
+impl ProxyBody {
+    /// A body that fails when nothing comes for `idle`.
+    pub(crate) fn new(payload: Payload, idle: Duration) -> Self {
+        let source = match payload {
+            Payload::Empty => Source::Empty,
+            Payload::Incoming(incoming) => Source::Incoming(incoming),
+            Payload::Plugin(body) => Source::Plugin(body.into()),
+        };
+        Self { source, idle, timer: None, watch: None }
+    }
+
+    /// Tells `watch` of each frame, and of the end.
+    pub(crate) fn watched(mut self, watch: Option<Box<Watch>>) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    fn poll_source(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
+        match &mut self.source {
+            Source::Empty => Poll::Ready(None),
+            Source::Incoming(incoming) => {
+                let frame = ready!(Pin::new(incoming).poll_frame(cx));
+                Poll::Ready(frame.map(|it| it.map_err(|e| BodyFailure::Incoming(with_causes(&e)))))
+            }
+            Source::Plugin(body) => {
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                Poll::Ready(frame.map(|it| it.map_err(|e| BodyFailure::Plugin(e.to_string()))))
+            }
+        }
+    }
+
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let idle = self.idle;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        timer.as_mut().poll(cx)
+    }
+}
+
+impl http_body::Body for ProxyBody {
+    type Data = Bytes;
+    type Error = BodyFailure;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
+        let this = &mut *self;
+        let frame = match this.poll_source(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                ready!(this.poll_idle(cx));
+                Some(Err(BodyFailure::Idle(this.idle)))
+            }
+        };
+        if let Some(timer) = &mut this.timer {
+            timer.as_mut().reset(Instant::now() + this.idle);
+        }
+        if let Some(Err(failure)) = &frame {
+            tracing::warn!("a body was cut off: {failure}");
+        }
+        if this.watch.is_some() {
+            // hyper does not ask again once it knows that nothing more comes.
+            let ended = matches!(&frame, Some(Ok(_))) && this.is_end_stream();
+            if let Some(watch) = &mut this.watch {
+                watch.frame(frame.as_ref(), ended);
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Empty => true,
+            Source::Incoming(incoming) => incoming.is_end_stream(),
+            Source::Plugin(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Incoming(incoming) => incoming.size_hint(),
+            Source::Plugin(body) => body.size_hint(),
+        }
+    }
+}

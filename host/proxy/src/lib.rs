@@ -1,0 +1,32 @@
+//! Tenon's reverse proxy.
+//!
+//! A request's way is [`Proxy`]'s: HTTP checks → PRE plugins → authentication → POST plugins →
+//! reverse proxy → upstream, and back. [`native`] loads the plugins that it passes; [`serve`] takes
+//! the connections that it comes in on.
+
+mod access;
+mod body;
+mod builtin;
+mod chain;
+mod config;
+mod exchange;
+mod failure;
+mod headers;
+mod metrics;
+pub mod native;
+mod server;
+mod service;
+mod store;
+mod upgrade;
+mod upstream;
+mod wire;
+
+pub use access::{AccessLog, Format, Writer};
+pub use builtin::Credentials;
+pub use chain::{Chain, Parts};
+pub use config::{ClientConfig, Config, Drain, Limits, Prefix, Target, Timeouts, UpstreamHttp};
+pub use metrics::Metrics;
+pub use server::{Drained, Listen, Tls, serve};
+pub use service::Proxy;
+pub use store::{MemoryStore, Store, StoreError};
+pub use upstream::{Client, TlsError};

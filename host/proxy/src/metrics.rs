@@ -1,0 +1,235 @@
+//! Metrics: the proxy's own and those of plugins, in one Prometheus registry.
+
+use plugin_interface::Error;
+use plugin_interface::host::abi_stable::sabi_types::RRef;
+use plugin_interface::host::{Metric, MetricKind};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// So many different metrics one process keeps for its plugins: a label with a user's input in it
+/// would otherwise fill the memory.
+const LIMIT: usize = 10_000;
+
+type Labels = Vec<(String, String)>;
+type FloatCounter = Counter<f64, AtomicU64>;
+type FloatGauge = Gauge<f64, AtomicU64>;
+
+/// All metrics of the process.
+#[derive(Default)]
+pub struct Metrics {
+    inner: Mutex<Inner>,
+    failures: Family<Labels, Counter>,
+}
+
+#[derive(Default)]
+struct Inner {
+    registry: Registry,
+    families: HashMap<String, AnyFamily>,
+    /// What plugins hold, one for each name and labels.
+    handles: HashMap<(String, Labels), &'static Handle>,
+}
+
+enum AnyFamily {
+    Counter(Family<Labels, FloatCounter>),
+    Gauge(Family<Labels, FloatGauge>),
+    Histogram(Family<Labels, Histogram, Seconds>),
+}
+
+#[derive(Clone, Debug)]
+struct Seconds;
+
+impl MetricConstructor<Histogram> for Seconds {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(exponential_buckets(0.000_1, 4.0, 10))
+    }
+}
+
+/// A metric as a plugin holds it. Leaked: the plugin may keep it for ever.
+enum Handle {
+    Counter(FloatCounter),
+    Gauge(FloatGauge),
+    Histogram(Histogram),
+}
+
+impl Metrics {
+    /// A registry with the proxy's own metrics.
+    pub fn new() -> Self {
+        let metrics = Self::default();
+        metrics.lock().registry.register(
+            "tenon_plugin_failures",
+            "Calls of plugins that failed or panicked",
+            metrics.failures.clone(),
+        );
+        metrics
+    }
+
+    /// Counts a failed call of a plugin.
+    pub fn count_failure(&self, plugin: &str, panicked: bool) {
+        let kind = if panicked { "panic" } else { "error" };
+        let labels =
+            vec![("plugin".to_owned(), plugin.to_owned()), ("kind".to_owned(), kind.to_owned())];
+        self.failures.get_or_create(&labels).inc();
+    }
+
+    /// Everything in the OpenMetrics text format.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Fails only if the writer does, and a String does not.
+        let _ = encode(&mut text, &self.lock().registry);
+        text
+    }
+
+    /// A metric for a plugin; the same one for the same name and labels.
+    pub(crate) fn for_plugin<'a>(
+        &self,
+        plugin: &str,
+        kind: MetricKind,
+        name: &str,
+        help: &str,
+        labels: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Metric, Error> {
+        // OpenMetrics puts the suffix of a counter there itself.
+        let name = name.strip_suffix("_total").unwrap_or(name);
+        let mut all: Labels = vec![("plugin".to_owned(), plugin.to_owned())];
+        all.extend(labels.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        if let Some(bad) =
+            std::iter::once(name).chain(all.iter().map(|(key, _)| &**key)).find(|it| !valid(it))
+        {
+            return Err(Error::new(format_args!(
+                "{bad:?} cannot be the name of a metric or label: letters, digits and _ only"
+            )));
+        }
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        let key = (name.to_owned(), all);
+        if let Some(handle) = inner.handles.get(&key) {
+            return if handle.kind() == kind { Ok(handle.lend()) } else { Err(other_kind(name)) };
+        }
+        if inner.handles.len() >= LIMIT {
+            return Err(Error::new(format_args!("there are {LIMIT} metrics of plugins already")));
+        }
+        let handle = inner.create(kind, name, help, &key.1)?;
+        let handle: &'static Handle = Box::leak(Box::new(handle));
+        inner.handles.insert(key, handle);
+        Ok(handle.lend())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn create(
+        &mut self,
+        kind: MetricKind,
+        name: &str,
+        help: &str,
+        labels: &Labels,
+    ) -> Result<Handle, Error> {
+        if !self.families.contains_key(name) {
+            let family = match kind {
+                MetricKind::COUNTER => {
+                    let family = Family::default();
+                    self.registry.register(name, help, family.clone());
+                    AnyFamily::Counter(family)
+                }
+                MetricKind::GAUGE => {
+                    let family = Family::default();
+                    self.registry.register(name, help, family.clone());
+                    AnyFamily::Gauge(family)
+                }
+                MetricKind::HISTOGRAM => {
+                    let family = Family::new_with_constructor(Seconds);
+                    self.registry.register(name, help, family.clone());
+                    AnyFamily::Histogram(family)
+                }
+                _ => return Err(Error::new("this host does not know that kind of metric")),
+            };
+            self.families.insert(name.to_owned(), family);
+        }
+        match (self.families.get(name), kind) {
+            (Some(AnyFamily::Counter(family)), MetricKind::COUNTER) => {
+                Ok(Handle::Counter(family.get_or_create(labels).clone()))
+            }
+            (Some(AnyFamily::Gauge(family)), MetricKind::GAUGE) => {
+                Ok(Handle::Gauge(family.get_or_create(labels).clone()))
+            }
+            (Some(AnyFamily::Histogram(family)), MetricKind::HISTOGRAM) => {
+                Ok(Handle::Histogram(family.get_or_create(labels).clone()))
+            }
+            _ => Err(other_kind(name)),
+        }
+    }
+}
+
+impl Handle {
+    fn kind(&self) -> MetricKind {
+        match self {
+            Self::Counter(_) => MetricKind::COUNTER,
+            Self::Gauge(_) => MetricKind::GAUGE,
+            Self::Histogram(_) => MetricKind::HISTOGRAM,
+        }
+    }
+
+    fn lend(&'static self) -> Metric {
+        #[allow(unsafe_code)]
+        // SAFETY: `record` takes the state for a `Handle`, from any thread, and does not panic.
+        unsafe {
+            Metric::new(self, record)
+        }
+    }
+}
+
+extern "C" fn record(state: RRef<'static, ()>, value: f64) {
+    #[allow(unsafe_code)]
+    // SAFETY: the state is the `Handle` of `Handle::lend`, which is never freed.
+    let handle: &Handle = unsafe { state.transmute_into_ref() };
+    match handle {
+        // A counter that goes down, or to NaN, is none.
+        Handle::Counter(counter) if value > 0.0 => drop(counter.inc_by(value)),
+        Handle::Counter(_) => {}
+        Handle::Gauge(gauge) => drop(gauge.set(value)),
+        Handle::Histogram(histogram) => histogram.observe(value),
+    }
+}
+
+fn valid(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+fn other_kind(name: &str) -> Error {
+    Error::new(format_args!("there is a metric {name} of another kind already"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plugins_share_a_registry_and_names_are_checked() {
+        let metrics = Metrics::new();
+        let get = |kind, name: &str, label| {
+            metrics.for_plugin("p", kind, name, "what", [("by", label)].into_iter())
+        };
+        assert!(get(MetricKind::COUNTER, "hits_total", "a").is_ok());
+        assert!(get(MetricKind::COUNTER, "hits_total", "a").is_ok());
+        assert!(get(MetricKind::HISTOGRAM, "seconds", "a").is_ok());
+        let error = get(MetricKind::GAUGE, "hits", "b").err().unwrap();
+        assert_eq!(error.message(), "there is a metric hits of another kind already");
+        assert!(get(MetricKind::GAUGE, "9 lives", "b").is_err());
+        metrics.count_failure("p", true);
+        let text = metrics.encode();
+        assert!(text.contains("hits_total{plugin=\"p\",by=\"a\"} 0"), "{text}");
+        assert!(text.contains("tenon_plugin_failures_total{plugin=\"p\",kind=\"panic\"} 1"));
+    }
+}

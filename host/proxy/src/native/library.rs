@@ -1,0 +1,263 @@
+//! A library: opened, checked both ways, registered.
+
+use super::cache;
+use super::refusal::{Reason, Refusal};
+use super::services::HostSide;
+use super::verdict::{compatible, ours};
+use plugin_interface::host::abi_stable::library::{
+    AbiHeader, LibHeader, LibraryError, lib_header_from_path,
+};
+use plugin_interface::host::abi_stable::std_types::{RErr, ROk, RStr};
+use plugin_interface::host::abi_stable::type_layout::TypeLayout;
+use plugin_interface::host::{
+    AuthenticatorObject, ErrorPageObject, MiddlewareObject, PluginModule_Ref, RawRegistrar,
+    ReverseProxyObject,
+};
+use plugin_interface::{Registrar, VERSION};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+/// Loads libraries and keeps what must be known of all of them together.
+pub struct Loader {
+    cache: PathBuf,
+    host: Arc<HostSide>,
+    register_limit: Duration,
+    loaded: Mutex<Vec<Loaded>>,
+}
+
+/// A library that has been taken. Never unloaded.
+struct Loaded {
+    path: PathBuf,
+    sha256: String,
+    layout: &'static TypeLayout,
+    module: PluginModule_Ref,
+}
+
+/// What a library says of itself, and what its file is.
+#[derive(Clone, Debug, Default)]
+pub struct Info {
+    /// Its package's name; empty if the checks did not come so far.
+    pub name: String,
+    /// Its package's version; empty if the checks did not come so far.
+    pub version: String,
+    /// The version of the interface that it was built with.
+    pub interface: String,
+    /// The compiler that built it; empty if the checks did not come so far.
+    pub compiler: String,
+    /// The file's size in bytes.
+    pub size: u64,
+    /// The file's SHA-256, in hexadecimal.
+    pub sha256: String,
+}
+
+/// What a library has registered, in order.
+#[derive(Default)]
+pub struct Offers {
+    /// Middlewares and their names.
+    pub middlewares: Vec<(String, MiddlewareObject)>,
+    /// Authenticators and their names.
+    pub authenticators: Vec<(String, AuthenticatorObject)>,
+    /// The patch of `reverse_proxy`.
+    pub reverse_proxy: Option<ReverseProxyObject>,
+    /// The patch of `error_page`.
+    pub error_page: Option<ErrorPageObject>,
+}
+
+/// A library in one of the places it is used in.
+pub struct Plugin {
+    /// The file as it was asked for.
+    pub path: PathBuf,
+    /// What it is.
+    pub info: Info,
+    /// What it registered for this place.
+    pub offers: Offers,
+}
+
+impl RawRegistrar for Offers {
+    fn middleware(&mut self, name: RStr<'_>, middleware: MiddlewareObject) {
+        self.middlewares.push((name.into(), middleware));
+    }
+
+    fn authenticator(&mut self, name: RStr<'_>, authenticator: AuthenticatorObject) {
+        self.authenticators.push((name.into(), authenticator));
+    }
+
+    fn reverse_proxy(&mut self, patch: ReverseProxyObject) {
+        self.reverse_proxy = Some(patch);
+    }
+
+    fn error_page(&mut self, patch: ErrorPageObject) {
+        self.error_page = Some(patch);
+    }
+}
+
+impl Offers {
+    /// What there is, for people: `middleware trace, patch reverse_proxy`.
+    pub fn list(&self) -> Vec<String> {
+        let middlewares = self.middlewares.iter().map(|(name, _)| format!("middleware {name}"));
+        let authenticators =
+            self.authenticators.iter().map(|(name, _)| format!("authenticator {name}"));
+        let mut list: Vec<String> = middlewares.chain(authenticators).collect();
+        if self.reverse_proxy.is_some() {
+            list.push("patch reverse_proxy".to_owned());
+        }
+        if self.error_page.is_some() {
+            list.push("patch error_page".to_owned());
+        }
+        list
+    }
+}
+
+impl Loader {
+    /// A loader that copies libraries to `cache`, lends them `host`, and gives each
+    /// `register_limit` to register.
+    pub fn new(cache: PathBuf, host: Arc<HostSide>, register_limit: Duration) -> Self {
+        Self { cache, host, register_limit, loaded: Mutex::default() }
+    }
+
+    /// Loads a library and registers it with `config`. The same file can be loaded many times; its
+    /// code is mapped once, and registered each time.
+    ///
+    /// Blocks for as long as the library takes, at most the limit: not for a thread of the runtime.
+    pub fn load(&self, path: &Path, config: &str) -> Result<Plugin, Refusal> {
+        let mut info = Info::default();
+        match self.try_load(path, config, &mut info) {
+            Ok(offers) => Ok(Plugin { path: path.to_owned(), info, offers }),
+            Err(reason) => {
+                let info = (!info.sha256.is_empty()).then(|| Box::new(info));
+                Err(Refusal { path: path.to_owned(), info, reason })
+            }
+        }
+    }
+
+    /// Tells every library that the log filter has changed.
+    pub fn log_filter_changed(&self) {
+        for library in self.loaded.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            library.module.log_filter_changed()();
+        }
+    }
+
+    fn try_load(&self, path: &Path, config: &str, info: &mut Info) -> Result<Offers, Reason> {
+        let copy = cache::copy(path, &self.cache).map_err(Reason::Unreadable)?;
+        (info.sha256, info.size) = (copy.sha256.clone(), copy.size);
+
+        // Opening runs the library's initialisers, and registering its code: on a thread of its
+        // own, which is left behind if it does not come back.
+        let (header_sender, header) = mpsc::sync_channel(1);
+        let (config_sender, configs) = mpsc::sync_channel::<(_, String, String)>(1);
+        let (offers_sender, offers) = mpsc::sync_channel(1);
+        let host = self.host.clone();
+        let thread = std::thread::Builder::new().name("plugin register".to_owned());
+        let started = thread.spawn(move || {
+            let opened = lib_header_from_path(&copy.path).map_err(reason);
+            let _ = header_sender.send(opened);
+            // The other side has checked the layout, or hung up.
+            let Ok((module, name, config)) = configs.recv() else { return };
+            let _ = offers_sender.send(register(module, &host, &name, &config));
+        });
+        started.map_err(Reason::Unreadable)?;
+
+        let hangs = |_| Reason::Hangs(self.register_limit);
+        let header = header.recv_timeout(self.register_limit).map_err(hangs)??;
+        let module = self.check(header, info, path)?;
+        let name = info.name.clone();
+        let _ = config_sender.send((module, name, config.to_owned()));
+        offers.recv_timeout(self.register_limit).map_err(hangs)?
+    }
+
+    /// Checks the layout against ours and against those of the libraries already here, and takes
+    /// the module.
+    fn check(
+        &self,
+        header: &'static LibHeader,
+        info: &mut Info,
+        path: &Path,
+    ) -> Result<PluginModule_Ref, Reason> {
+        info.interface = header.version_strings().version.to_string();
+        let plugin = info.interface.clone();
+        if major(&plugin) != major(VERSION) {
+            return Err(Reason::Version { plugin });
+        }
+        // A library of ours always has a layout: export_plugin! puts it in.
+        let layout = header.layout().ok_or(Reason::NoPlugin)?;
+        compatible(ours(), layout).map_err(|differences| Reason::Layout { plugin, differences })?;
+
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = loaded.iter().any(|library| library.sha256 == info.sha256);
+        if !known {
+            for library in loaded.iter() {
+                compatible(library.layout, layout).map_err(|differences| Reason::Fork {
+                    other: library.path.clone(),
+                    differences,
+                })?;
+            }
+        }
+        #[allow(unsafe_code)]
+        // SAFETY: the layout was checked above; a prefix type knows at run time which of its
+        // fields are there.
+        let module = unsafe { header.init_root_module_with_unchecked_layout::<PluginModule_Ref>() };
+        let module = module.map_err(reason)?;
+        info.name = module.name().to_string();
+        info.version = module.version().to_string();
+        info.compiler = module.compiler().to_string();
+        if !module.unwinds() {
+            return Err(Reason::PanicAbort);
+        }
+        if !known {
+            let (path, sha256) = (path.to_owned(), info.sha256.clone());
+            loaded.push(Loaded { path, sha256, layout, module });
+        }
+        Ok(module)
+    }
+}
+
+fn register(
+    module: PluginModule_Ref,
+    host: &Arc<HostSide>,
+    name: &str,
+    config: &str,
+) -> Result<Offers, Reason> {
+    let mut offers = Offers::default();
+    let services = host.services(name);
+    match module.register()(Registrar::new(&mut offers), services, config.into()) {
+        ROk(()) if offers.list().is_empty() => {
+            Err(Reason::Offers("it registered nothing".to_owned()))
+        }
+        ROk(()) => Ok(offers),
+        RErr(error) => Err(Reason::Register(error)),
+    }
+}
+
+fn reason(error: LibraryError) -> Reason {
+    match error {
+        LibraryError::OpenError { path, err } => {
+            // The linker's words begin with our copy's name, which means nothing to the user.
+            let words = match std::error::Error::source(&*err) {
+                Some(source) => source.to_string(),
+                None => err.to_string(),
+            };
+            let words = words.replace(&format!("{}: ", path.display()), "");
+            Reason::NotALibrary(words)
+        }
+        LibraryError::GetSymbolError { .. } => Reason::NoPlugin,
+        LibraryError::InvalidAbiHeader(header) => {
+            let plugin = format!("{}.{}", header.abi_major, header.abi_minor);
+            Reason::OtherAbi { plugin }
+        }
+        LibraryError::RootModule { .. } => Reason::PanickedInInfo,
+        other => {
+            let text = other.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            Reason::NotALibrary(text)
+        }
+    }
+}
+
+/// The line of abi_stable that this host has.
+pub(super) fn abi_line() -> String {
+    format!("{}.{}", AbiHeader::VALUE.abi_major, AbiHeader::VALUE.abi_minor)
+}
+
+fn major(version: &str) -> &str {
+    version.split('.').next().unwrap_or(version)
+}

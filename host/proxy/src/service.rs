@@ -1,0 +1,280 @@
+//! The path of a request, from its head to its response's.
+
+use crate::access::{AccessLog, Record, Watch};
+use crate::body::{Payload, ProxyBody};
+use crate::chain::Chain;
+use crate::config::Config;
+use crate::exchange::State;
+use crate::failure::Failure;
+use crate::headers::{Admitted, admit, remove_hop_by_hop};
+use crate::upgrade;
+use crate::upstream::Client;
+use arc_swap::ArcSwap;
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, UPGRADE};
+use http::uri::{PathAndQuery, Uri};
+use http::{Method, Request, Response, StatusCode, Version, request};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use plugin_interface::Route;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+/// Everything that requests need, shared by all connections.
+pub struct Proxy {
+    /// How requests are treated.
+    pub config: Config,
+    /// What they pass, and what a reload replaces.
+    pub chain: ArcSwap<Chain>,
+    /// Where they go.
+    pub client: Client,
+    /// Where they are recorded.
+    pub access: Option<AccessLog>,
+    draining: AtomicBool,
+    pub(crate) tunnels: TaskTracker,
+}
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Connection {
+    pub(crate) peer: SocketAddr,
+    pub(crate) scheme: &'static str,
+}
+
+impl Proxy {
+    /// A proxy that is ready to serve.
+    pub fn new(config: Config, chain: Chain, client: Client, access: Option<AccessLog>) -> Self {
+        Self {
+            config,
+            chain: ArcSwap::from_pointee(chain),
+            client,
+            access,
+            draining: AtomicBool::new(false),
+            tunnels: TaskTracker::new(),
+        }
+    }
+
+    /// From here on every answer is the last on its connection.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Serves one request, in a span that everything logged on its way is under.
+    pub(crate) async fn serve(
+        &self,
+        connection: Connection,
+        request: Request<Incoming>,
+    ) -> Response<ProxyBody> {
+        let span = tracing::info_span!(
+            "request",
+            method = request.method().as_str(),
+            path = request.uri().path(),
+            peer = %connection.peer.ip(),
+        );
+        self.pass(connection, request).instrument(span).await
+    }
+
+    async fn pass(
+        &self,
+        connection: Connection,
+        mut request: Request<Incoming>,
+    ) -> Response<ProxyBody> {
+        let started = Instant::now();
+        let chain = self.chain.load_full();
+        // Asked of the request before it is taken apart; only some can be upgraded.
+        let switch =
+            request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
+        // The guard reads along no further than such a request: unless the protocol is switched,
+        // the connection ends with the answer.
+        let guard_is_off = switch.is_some();
+        let (head, body) = request.into_parts();
+        let mut record = self.access.is_some().then(|| Record::of(&head, started, connection.peer));
+
+        let (mut state, admitted) = self.admit(connection, head, body);
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(failure) => {
+                chain.fail(&mut state, failure);
+                return self.finish(state, record, guard_is_off);
+            }
+        };
+        if let Some(record) = &mut record {
+            record.client = admitted.client;
+        }
+
+        let route = Route::new(&self.config.target.text, self.config.prefix.as_str());
+        let way = async {
+            let passed = chain.request(&mut state, route, self.config.forward_authorization).await;
+            if state.response.is_none() {
+                // Only response hooks ask for the request's headers later.
+                let keep_headers = passed > 0;
+                let answer = self.forward(&mut state, admitted.upgrade, switch, keep_headers).await;
+                if let Some(record) = &mut record {
+                    record.upstream = Some(started.elapsed());
+                }
+                if let Err(failure) = answer {
+                    chain.fail(&mut state, failure);
+                }
+            }
+            chain.response(&mut state, passed).await;
+        };
+        let in_time = match self.config.timeouts.request {
+            None => Ok(way.await),
+            Some(limit) => tokio::time::timeout(limit, way).await.map_err(|_| limit),
+        };
+        if let Err(limit) = in_time {
+            let upstream = self.config.target.text.clone();
+            chain.fail(&mut state, Failure::Timeout { upstream, limit });
+        }
+        self.finish(state, record, guard_is_off)
+    }
+
+    /// Makes the state of a request, and checks it. Also a request that is refused has a state: the
+    /// error page may look at it.
+    fn admit(
+        &self,
+        connection: Connection,
+        mut head: request::Parts,
+        body: Incoming,
+    ) -> (State, Result<Admitted, Failure>) {
+        let Connection { peer, scheme } = connection;
+        let mut admitted = admit(&mut head, peer, scheme, &self.config);
+        let (authority, client) = match &mut admitted {
+            Ok(admitted) => (admitted.authority.clone(), admitted.client),
+            Err(_) => (HeaderValue::from_static(""), peer),
+        };
+        (State::new(head, Payload::Incoming(body), client, scheme, authority), admitted)
+    }
+
+    /// Sends the request upstream; the response is then in the state.
+    async fn forward(
+        &self,
+        state: &mut State,
+        upgrade: Option<HeaderValue>,
+        switch: Option<OnUpgrade>,
+        keep_headers: bool,
+    ) -> Result<(), Failure> {
+        let target = &self.config.target;
+        let headers = &mut state.request.headers;
+        if state.body_changed {
+            headers.remove(CONTENT_LENGTH);
+        }
+        let mut parts = http::uri::Parts::default();
+        let host = match state.upstream.take().map(Uri::into_parts) {
+            Some(other) => {
+                let authority = other.authority.as_ref().map(http::uri::Authority::as_str);
+                let host = HeaderValue::from_str(authority.unwrap_or_default());
+                (parts.scheme, parts.authority) = (other.scheme, other.authority);
+                host.unwrap_or_else(|_| target.host.clone())
+            }
+            None => {
+                parts.scheme = Some(target.scheme.clone());
+                parts.authority = Some(target.authority.clone());
+                target.host.clone()
+            }
+        };
+        let preserve = self.config.preserve_host && !state.authority.is_empty();
+        let host = if preserve { state.authority.clone() } else { host };
+        let _ = headers.try_insert(HOST, host);
+        if let Some(protocol) = &upgrade {
+            let _ = headers.try_insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            let _ = headers.try_insert(UPGRADE, protocol.clone());
+        }
+        parts.path_and_query = Some(self.upstream_path(&state.request.uri)?);
+        let uri =
+            Uri::from_parts(parts).map_err(|_| Failure::Malformed("its target is no path"))?;
+
+        let body = ProxyBody::new(std::mem::take(&mut state.body), self.config.timeouts.idle);
+        let mut request = Request::new(body);
+        *request.method_mut() = state.request.method.clone();
+        *request.uri_mut() = uri;
+        std::mem::swap(request.headers_mut(), &mut state.request.headers);
+        if keep_headers {
+            state.request.headers = request.headers().clone();
+        }
+        let mut response = self.client.send(request).await?;
+
+        let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if switched {
+            let (Some(client), true) = (switch, upgrade.is_some()) else {
+                let (upstream, error) =
+                    (target.text.clone(), "it switched protocols unasked".into());
+                return Err(Failure::Upstream { upstream, error });
+            };
+            upgrade::join(client, hyper::upgrade::on(&mut response), &self.tunnels);
+        }
+        let (mut head, body) = response.into_parts();
+        let protocol = head.headers.get(UPGRADE).cloned();
+        remove_hop_by_hop(&mut head.headers);
+        head.headers.remove(UPGRADE);
+        if switched {
+            head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            if let Some(protocol) = protocol {
+                head.headers.insert(UPGRADE, protocol);
+            }
+        }
+        state.set_response(head, Payload::Incoming(body));
+        Ok(())
+    }
+
+    /// The path at the upstream: that of the request behind the target's own.
+    fn upstream_path(&self, uri: &Uri) -> Result<PathAndQuery, Failure> {
+        let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let base = &self.config.target.base;
+        if base.is_empty() || !path.as_str().starts_with('/') {
+            return Ok(path);
+        }
+        PathAndQuery::try_from(format!("{base}{path}"))
+            .map_err(|_| Failure::Malformed("its target is no path"))
+    }
+
+    /// The response as hyper sends it, and the record of it.
+    fn finish(
+        &self,
+        mut state: State,
+        record: Option<Record>,
+        guard_is_off: bool,
+    ) -> Response<ProxyBody> {
+        let mut head = state.response.take().unwrap_or_else(|| {
+            // Cannot be: a request that nobody answered was forwarded or failed.
+            let mut head = Response::new(()).into_parts().0;
+            head.status = StatusCode::INTERNAL_SERVER_ERROR;
+            head
+        });
+        head.version = Version::HTTP_11; // that of the connection is what hyper sends
+        if state.body_changed {
+            head.headers.remove(CONTENT_LENGTH);
+        }
+        let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        let last = guard_is_off || self.draining.load(Ordering::Relaxed);
+        if last && !switched && state.request.version <= Version::HTTP_11 {
+            head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let watch = record.zip(self.access.as_ref()).map(|(mut record, log)| {
+            record.status = head.status;
+            record.user = state.identity.take();
+            let empty = record.method == Method::HEAD || state.body.is_empty();
+            Box::new(Watch::new(log.clone(), record, empty))
+        });
+        let idle = self.config.timeouts.idle;
+        let body = ProxyBody::new(std::mem::take(&mut state.body), idle).watched(watch);
+        Response::from_parts(head, body)
+    }
+}
+
+impl Record {
+    fn of(head: &request::Parts, started: Instant, client: SocketAddr) -> Self {
+        Self {
+            started,
+            client,
+            method: head.method.clone(),
+            target: head.uri.clone(),
+            version: head.version,
+            user: None,
+            status: StatusCode::OK,
+            upstream: None::<Duration>,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The upstream: connections, protocols, and what their failures mean.
+
+mod tls;
+
+pub use tls::TlsError;
+pub(crate) use tls::{certificates, private_key};
+
+use crate::body::{BodyFailure, Payload, ProxyBody, with_causes};
+use crate::config::{ClientConfig, Timeouts, UpstreamHttp};
+use crate::failure::Failure;
+use http::header::CONTENT_TYPE;
+use http::{Request, Response, Uri, Version};
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client as Pool, Error as PoolError};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use plugin_interface::{
+    Error as PluginError, Request as PluginRequest, Response as PluginResponse,
+};
+use std::error::Error;
+use std::time::Duration;
+
+type Connector = HttpsConnector<HttpConnector>;
+
+/// Sends requests upstream over connections that are kept. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    http: UpstreamHttp,
+    timeouts: Timeouts,
+    /// HTTP/1.1, or what TLS negotiates.
+    negotiated: Pool<Connector, ProxyBody>,
+    /// HTTP/2, with prior knowledge where there is no TLS.
+    two: Pool<Connector, ProxyBody>,
+}
+
+impl Client {
+    /// A client with its connection pool. An error names the file that it could not use.
+    pub fn new(config: &ClientConfig) -> Result<Self, TlsError> {
+        let tls = tls::client_config(config)?;
+        let connector = |alpn: UpstreamHttp| {
+            let mut tcp = HttpConnector::new();
+            tcp.enforce_http(false);
+            tcp.set_nodelay(true);
+            tcp.set_connect_timeout(Some(config.timeouts.connect));
+            tcp.set_keepalive(Some(Duration::from_secs(60)));
+            let builder = hyper_rustls::HttpsConnectorBuilder::new()
+                .with_tls_config(tls.clone())
+                .https_or_http();
+            match alpn {
+                UpstreamHttp::Auto => builder.enable_all_versions().wrap_connector(tcp),
+                UpstreamHttp::One => builder.enable_http1().wrap_connector(tcp),
+                UpstreamHttp::Two => builder.enable_http2().wrap_connector(tcp),
+            }
+        };
+        let mut pool = Pool::builder(TokioExecutor::new());
+        pool.pool_timer(TokioTimer::new()).timer(TokioTimer::new());
+        pool.pool_idle_timeout(config.timeouts.idle);
+        pool.set_host(false);
+        let negotiated = match config.http {
+            UpstreamHttp::Auto => UpstreamHttp::Auto,
+            _ => UpstreamHttp::One,
+        };
+        Ok(Self {
+            http: config.http,
+            timeouts: config.timeouts,
+            negotiated: pool.build(connector(negotiated)),
+            two: pool.http2_only(true).build(connector(UpstreamHttp::Two)),
+        })
+    }
+
+    /// Sends a request and waits for the head of its response.
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<ProxyBody>,
+    ) -> Result<Response<Incoming>, Failure> {
+        let pool = match self.http {
+            UpstreamHttp::One => &self.negotiated,
+            UpstreamHttp::Two => &self.two,
+            // gRPC is HTTP/2, and without TLS nothing negotiates it.
+            UpstreamHttp::Auto if is_grpc(&request) => &self.two,
+            UpstreamHttp::Auto => &self.negotiated,
+        };
+        *request.version_mut() = Version::HTTP_11; // the pool's, not the client's, is what counts
+        let uri = request.uri().clone();
+        let limit = self.timeouts.idle;
+        match tokio::time::timeout(limit, pool.request(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(failure(&error, &uri)),
+            Err(_) => Err(Failure::Timeout { upstream: origin(&uri), limit }),
+        }
+    }
+
+    /// Sends a request of a plugin's own.
+    pub(crate) fn send_for_plugin(
+        &self,
+        request: PluginRequest,
+    ) -> impl Future<Output = Result<PluginResponse, PluginError>> + Send + 'static {
+        let client = self.clone();
+        async move {
+            let parts = request.into_parts();
+            let uri: Uri = parts.url.parse().map_err(|error| {
+                PluginError::new(format_args!("{:?} is not a URL: {error}", parts.url))
+            })?;
+            if uri.authority().is_none() {
+                let text = format_args!("{:?} is not an absolute URL", parts.url).to_string();
+                return Err(PluginError::new(text));
+            }
+            let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
+            let body = ProxyBody::new(Payload::Plugin(parts.body), client.timeouts.idle);
+            let mut head = Request::builder().method(parts.method.as_str()).uri(uri).body(body)?;
+            *head.headers_mut() = plugin_interface::http::header_map(&parts.headers)?;
+            let headers = head.headers_mut();
+            crate::headers::remove_hop_by_hop(headers);
+            headers.remove(http::header::CONTENT_LENGTH);
+            headers.try_insert(http::header::HOST, authority.parse()?)?;
+            let limit = match parts.timeout_milliseconds {
+                0 => client.timeouts.idle,
+                milliseconds => Duration::from_millis(milliseconds),
+            };
+            let response = match tokio::time::timeout(limit, client.send(head)).await {
+                Ok(response) => response.map_err(|failure| PluginError::new(&failure))?,
+                Err(_) => return Err(PluginError::new(format_args!("no answer within {limit:?}"))),
+            };
+            let (head, body) = response.into_parts();
+            let body = ProxyBody::new(Payload::Incoming(body), client.timeouts.idle);
+            Ok(PluginResponse::from_http(Response::from_parts(head, body)))
+        }
+    }
+}
+
+fn is_grpc(request: &Request<ProxyBody>) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// The upstream as the log names it: without path and query, which may hold secrets.
+fn origin(uri: &Uri) -> String {
+    format!(
+        "{}://{}",
+        uri.scheme_str().unwrap_or_default(),
+        uri.authority().map(http::uri::Authority::as_str).unwrap_or_default()
+    )
+}
+
+/// Whose fault it is: the client's, whose body did not come; or the upstream's, that cannot be
+/// reached, or broke off.
+fn failure(error: &PoolError, uri: &Uri) -> Failure {
+    let upstream = origin(uri);
+    let text = with_causes(error);
+    let timed_out = causes(error).any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
+    });
+    match error.is_connect() {
+        true if timed_out => Failure::ConnectTimeout { upstream, error: text },
+        true => Failure::Connect { upstream, error: text },
+        false => match body_failure(error) {
+            Some(failure) => Failure::RequestBody(failure),
+            None => Failure::Upstream { upstream, error: text },
+        },
+    }
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+/// The failure of our request's body, if that is what ended the request.
+fn body_failure(error: &PoolError) -> Option<BodyFailure> {
+    causes(error).find_map(|cause| cause.downcast_ref::<BodyFailure>()).cloned()
+}

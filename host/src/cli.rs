@@ -1,0 +1,232 @@
+//! The command line, as the user writes it.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use host_proxy::{Format, Listen, UpstreamHttp};
+use ipnet::IpNet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A reverse proxy that is extended while others build its parts.
+///
+/// Requests pass PRE plugins, basic authentication, POST plugins and the reverse proxy on their way
+/// to the upstream, and the plugins again on their way back. Plugins are shared libraries of any
+/// supported compiler; patches in the patches folder replace built-in parts.
+#[derive(Debug, Parser)]
+#[command(name = "host", version, args_conflicts_with_subcommands = true)]
+#[command(after_help = "Exit codes: 0 fine, 1 failed, 2 wrong usage.")]
+pub struct Cli {
+    /// What to do in place of proxying.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The proxy's flags.
+    #[command(flatten)]
+    pub proxy: ProxyArgs,
+}
+
+/// What the program does beside proxying.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// An upstream for trying things: answers with what it was sent, as JSON
+    Echo(EchoArgs),
+    /// Says what a plugin is, and whether this host would take it (exit code 1 if not)
+    Inspect(InspectArgs),
+}
+
+/// Flags of `host echo`.
+#[derive(Debug, Args)]
+pub struct EchoArgs {
+    /// Where to listen: :8081, 127.0.0.1:8081
+    #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDR")]
+    pub port: Listen,
+}
+
+/// Flags of `host inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The plugin: its path, library name or bare name, with its configuration if it needs one:
+    /// FILE={"key": "value"}
+    pub file: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Where to look for plugins that are given by name
+    #[arg(long, value_name = "DIR")]
+    pub plugin_dir: Vec<PathBuf>,
+    /// How long a plugin may take to register
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10s")]
+    pub register_timeout: Duration,
+}
+
+/// Flags of the proxy. Each may also stand in the configuration file, under the same name.
+#[derive(Debug, Default, Args)]
+pub struct ProxyArgs {
+    /// Where to listen: :9090, 127.0.0.1:9090 [default: :9090]
+    #[arg(long, value_name = "ADDR")]
+    pub port: Option<Listen>,
+    /// The upstream: http://HOST[:PORT][/PATH] or https://…
+    #[arg(long, visible_alias = "url", value_name = "URL")]
+    pub target: Option<String>,
+    /// The path that is served here; taking it off is the reverse_proxy patch's work [default: /]
+    #[arg(long, value_name = "PATH")]
+    pub prefix: Option<String>,
+    /// The configuration file (TOML); flags go before it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder for what is kept between runs [default: ./state]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+
+    /// A plugin to run before authentication; may be given several times, in order
+    #[arg(long, value_name = "PATH[={JSON}]", help_heading = "Plugins")]
+    pub pre_plugin: Vec<String>,
+    /// A plugin to run after authentication; may be given several times, in order
+    #[arg(long, value_name = "PATH[={JSON}]", help_heading = "Plugins")]
+    pub post_plugin: Vec<String>,
+    /// The folder of patches: reverse_proxy.so, authenticator.so, error_page.so [default: ./patches]
+    #[arg(long, value_name = "DIR", help_heading = "Plugins")]
+    pub patches: Option<PathBuf>,
+    /// Where to look for plugins that are given by name [default: ./plugins and beside the program]
+    #[arg(long, value_name = "DIR", help_heading = "Plugins")]
+    pub plugin_dir: Vec<PathBuf>,
+    /// How long a plugin may take to register [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Plugins")]
+    pub register_timeout: Option<Duration>,
+
+    /// The user who may log in
+    #[arg(long, value_name = "USER", env = "TENON_BASIC_USER", help_heading = "Authentication")]
+    pub basic_user: Option<String>,
+    /// The user's password. Others on this machine can read it in the process list: prefer
+    /// --basic-password-file, or the environment variable TENON_BASIC_PASSWORD
+    #[arg(long, value_name = "PASSWORD", help_heading = "Authentication")]
+    pub basic_password: Option<String>,
+    /// A file with the user's password in its first line
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "basic_password",
+        help_heading = "Authentication"
+    )]
+    pub basic_password_file: Option<PathBuf>,
+    /// The realm that browsers show [default: tenon]
+    #[arg(long, value_name = "TEXT", help_heading = "Authentication")]
+    pub realm: Option<String>,
+    /// The header that tells the upstream who is logged in; clients cannot set it
+    /// [default: Username]
+    #[arg(long, value_name = "NAME", help_heading = "Authentication")]
+    pub identity_header: Option<String>,
+    /// Send the credentials that are checked here on to the upstream
+    #[arg(long, help_heading = "Authentication")]
+    pub forward_authorization: bool,
+
+    /// The certificate chain that clients see (PEM); read again on SIGHUP
+    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = "Connections")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of the certificate (PEM); read again on SIGHUP
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "Connections")]
+    pub tls_key: Option<PathBuf>,
+    /// Certificate authorities of the upstream (PEM), in place of the system's
+    #[arg(long, value_name = "FILE", help_heading = "Connections")]
+    pub upstream_ca: Option<PathBuf>,
+    /// The certificate to show the upstream (PEM)
+    #[arg(long, value_name = "FILE", requires = "upstream_key", help_heading = "Connections")]
+    pub upstream_cert: Option<PathBuf>,
+    /// The key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "upstream_cert", help_heading = "Connections")]
+    pub upstream_key: Option<PathBuf>,
+    /// The protocol to the upstream [default: auto]
+    #[arg(long, value_enum, help_heading = "Connections")]
+    pub upstream_http: Option<HttpArg>,
+    /// Send the client's Host on in place of the upstream's
+    #[arg(long, help_heading = "Connections")]
+    pub preserve_host: bool,
+    /// Networks whose X-Forwarded-* headers are believed; may be given several times
+    #[arg(long, value_name = "NET", help_heading = "Connections")]
+    pub trusted_proxy: Vec<IpNet>,
+
+    /// Until a request's head must be there, idle connections included [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Limits")]
+    pub header_timeout: Option<Duration>,
+    /// Until the upstream must have taken the connection [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Limits")]
+    pub connect_timeout: Option<Duration>,
+    /// Without a byte, from the upstream or in a body [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Limits")]
+    pub idle_timeout: Option<Duration>,
+    /// From a request's head to its response's, plugins included [default: none]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Limits")]
+    pub request_timeout: Option<Duration>,
+    /// The bytes of a request's head, at least 8192 [default: 65536]
+    #[arg(long, value_name = "BYTES", help_heading = "Limits")]
+    pub max_header_bytes: Option<usize>,
+    /// The headers of a request [default: 100]
+    #[arg(long, value_name = "COUNT", help_heading = "Limits")]
+    pub max_headers: Option<usize>,
+    /// How long connections are still taken after SIGTERM [default: 500ms]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Limits")]
+    pub drain_delay: Option<Duration>,
+    /// How long what is under way then has to end [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Limits")]
+    pub drain_timeout: Option<Duration>,
+
+    /// What to log: a level, or target=level,… [default: info]
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", help_heading = "Logging")]
+    pub log: Option<String>,
+    /// Log what a developer wants to know: short for --log debug
+    #[arg(short, long, help_heading = "Logging")]
+    pub debug: bool,
+    /// The form of log and access records [default: text]
+    #[arg(long, value_enum, help_heading = "Logging")]
+    pub log_format: Option<FormatArg>,
+    /// Where to write a record of each request: a file, - for the standard output, or off
+    /// [default: -]
+    #[arg(long, value_name = "FILE", help_heading = "Logging")]
+    pub access_log: Option<String>,
+    /// Where to serve /metrics and /healthz: an address of this machine only, as in 127.0.0.1:9901
+    #[arg(long, value_name = "ADDR", help_heading = "Logging")]
+    pub admin: Option<Listen>,
+}
+
+/// [`UpstreamHttp`] as a flag.
+#[derive(Clone, Copy, Debug, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HttpArg {
+    /// What TLS negotiates; without TLS HTTP/1.1, or HTTP/2 for gRPC
+    Auto,
+    /// HTTP/1.1
+    #[value(name = "1")]
+    #[serde(rename = "1")]
+    One,
+    /// HTTP/2
+    #[value(name = "2")]
+    #[serde(rename = "2")]
+    Two,
+}
+
+impl From<HttpArg> for UpstreamHttp {
+    fn from(arg: HttpArg) -> Self {
+        match arg {
+            HttpArg::Auto => Self::Auto,
+            HttpArg::One => Self::One,
+            HttpArg::Two => Self::Two,
+        }
+    }
+}
+
+/// [`Format`] as a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FormatArg {
+    /// Lines for people
+    Text,
+    /// JSON objects for programs
+    Json,
+}
+
+impl From<FormatArg> for Format {
+    fn from(arg: FormatArg) -> Self {
+        match arg {
+            FormatArg::Text => Self::Text,
+            FormatArg::Json => Self::Json,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! From what the user wrote to what the proxy needs: checked here, and nowhere else.
+
+use crate::Usage;
+use crate::cli::ProxyArgs;
+use anyhow::{Context, Result};
+use host_proxy::{
+    ClientConfig, Config, Credentials, Drain, Limits, Listen, Prefix, Target, Timeouts,
+    UpstreamHttp,
+};
+use http::HeaderName;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The name of the environment variable with the password.
+const PASSWORD: &str = "TENON_BASIC_PASSWORD";
+
+/// A checked configuration of the proxy.
+pub(crate) struct Checked {
+    pub(crate) listen: Listen,
+    pub(crate) proxy: Config,
+    pub(crate) client: ClientConfig,
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) state: PathBuf,
+    pub(crate) register_timeout: Duration,
+    pub(crate) access_log: AccessTo,
+    pub(crate) admin: Option<Listen>,
+}
+
+/// Where access records go.
+pub(crate) enum AccessTo {
+    Off,
+    Stdout,
+    File(PathBuf),
+}
+
+/// Checks the flags, with the file's already among them.
+pub(crate) fn check(args: &ProxyArgs) -> Result<Checked> {
+    let timeouts = Timeouts {
+        header: args.header_timeout.unwrap_or(Duration::from_secs(30)),
+        connect: args.connect_timeout.unwrap_or(Duration::from_secs(5)),
+        idle: args.idle_timeout.unwrap_or(Duration::from_secs(60)),
+        request: args.request_timeout,
+    };
+    for (flag, time) in [
+        ("--header-timeout", Some(timeouts.header)),
+        ("--connect-timeout", Some(timeouts.connect)),
+        ("--idle-timeout", Some(timeouts.idle)),
+        ("--request-timeout", timeouts.request),
+    ] {
+        if time == Some(Duration::ZERO) {
+            return Err(Usage(format!("{flag} cannot be 0: nothing would ever succeed")).into());
+        }
+    }
+    let limits = Limits {
+        header_bytes: args.max_header_bytes.unwrap_or(65536),
+        headers: args.max_headers.unwrap_or(100),
+    };
+    if limits.header_bytes < 8192 || limits.headers == 0 {
+        let text = "--max-header-bytes must be at least 8192, and --max-headers at least 1";
+        return Err(Usage(text.to_owned()).into());
+    }
+    let target = args.target.as_deref().ok_or_else(|| {
+        Usage("where to send requests is not said; give --target http://HOST:PORT".to_owned())
+    })?;
+    let name = args.identity_header.as_deref().unwrap_or("Username");
+    let identity_header = name
+        .parse::<HeaderName>()
+        .map_err(|_| Usage(format!("--identity-header: {name:?} is not the name of a header")))?;
+    let proxy = Config {
+        target: Target::parse(target).map_err(Usage)?,
+        prefix: Prefix::parse(args.prefix.as_deref().unwrap_or("/")).map_err(Usage)?,
+        identity_header,
+        forward_authorization: args.forward_authorization,
+        preserve_host: args.preserve_host,
+        trusted_proxies: args.trusted_proxy.clone(),
+        timeouts,
+        limits,
+        drain: Drain {
+            delay: args.drain_delay.unwrap_or(Duration::from_millis(500)),
+            timeout: args.drain_timeout.unwrap_or(Duration::from_secs(30)),
+        },
+    };
+    if args.tls_cert.is_some() != args.tls_key.is_some() {
+        return Err(Usage("give both --tls-cert and --tls-key, or neither".to_owned()).into());
+    }
+    if args.upstream_cert.is_some() != args.upstream_key.is_some() {
+        let text = "give both --upstream-cert and --upstream-key, or neither";
+        return Err(Usage(text.to_owned()).into());
+    }
+    Ok(Checked {
+        listen: args.port.unwrap_or(Listen::Everywhere(9090)),
+        proxy,
+        client: ClientConfig {
+            http: args.upstream_http.map_or(UpstreamHttp::Auto, Into::into),
+            ca: args.upstream_ca.clone(),
+            certificate: args.upstream_cert.clone().zip(args.upstream_key.clone()),
+            timeouts,
+        },
+        credentials: credentials(args)?,
+        state: args.state.clone().unwrap_or_else(|| PathBuf::from("state")),
+        register_timeout: args.register_timeout.unwrap_or(Duration::from_secs(10)),
+        access_log: match args.access_log.as_deref() {
+            None | Some("-") => AccessTo::Stdout,
+            Some("off") => AccessTo::Off,
+            Some(path) => AccessTo::File(PathBuf::from(path)),
+        },
+        admin: admin(args.admin)?,
+    })
+}
+
+/// The admin listener has no authentication, so nobody else can reach it.
+fn admin(listen: Option<Listen>) -> Result<Option<Listen>> {
+    match listen {
+        Some(Listen::At(address)) if address.ip().is_loopback() => {}
+        Some(other) => {
+            return Err(Usage(format!(
+                "--admin {other} can be reached from other machines; use 127.0.0.1:PORT"
+            ))
+            .into());
+        }
+        None => {}
+    }
+    Ok(listen)
+}
+
+/// User and password, both or neither: with one of them authentication would be off without a word.
+fn credentials(args: &ProxyArgs) -> Result<Option<Credentials>> {
+    let password = match (&args.basic_password, &args.basic_password_file) {
+        (Some(password), _) => Some(password.clone()),
+        (None, Some(path)) => Some(first_line(path)?),
+        (None, None) => std::env::var(PASSWORD).ok(),
+    };
+    let (user, password) = match (&args.basic_user, password) {
+        (None, None) => return Ok(None),
+        (Some(user), Some(password)) => (user, password),
+        (Some(_), None) => {
+            return Err(Usage(format!(
+                "--basic-user is given without a password: add --basic-password-file FILE or set \
+                 {PASSWORD}"
+            ))
+            .into());
+        }
+        (None, Some(_)) => {
+            let text = "a basic password is given without a user: add --basic-user USER";
+            return Err(Usage(text.to_owned()).into());
+        }
+    };
+    let realm = args.realm.as_deref().unwrap_or("tenon");
+    Ok(Some(Credentials::new(user, &password, realm).map_err(Usage)?))
+}
+
+fn first_line(path: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("the password file {} cannot be read", path.display()))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,210 @@
+//! The configuration file: the proxy's flags under the same names, and plugins with their own
+//! configuration as TOML.
+
+use crate::Usage;
+use crate::cli::{FormatArg, HttpArg, ProxyArgs};
+use anyhow::Context;
+use host_proxy::Listen;
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What a file may say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[allow(missing_docs)] // they are the flags of `ProxyArgs`
+pub(crate) struct File {
+    #[serde(deserialize_with = "parsed")]
+    pub(crate) port: Option<Listen>,
+    #[serde(alias = "url")]
+    pub(crate) target: Option<String>,
+    pub(crate) prefix: Option<String>,
+    pub(crate) state: Option<PathBuf>,
+    pub(crate) pre_plugin: Vec<PluginTable>,
+    pub(crate) post_plugin: Vec<PluginTable>,
+    /// Configuration of patches by their point. The folder is the key `patches-dir`.
+    pub(crate) patches: BTreeMap<String, PatchTable>,
+    pub(crate) patches_dir: Option<PathBuf>,
+    pub(crate) plugin_dir: Vec<PathBuf>,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) register_timeout: Option<Duration>,
+    pub(crate) basic_user: Option<String>,
+    pub(crate) basic_password: Option<String>,
+    pub(crate) basic_password_file: Option<PathBuf>,
+    pub(crate) realm: Option<String>,
+    pub(crate) identity_header: Option<String>,
+    pub(crate) forward_authorization: bool,
+    pub(crate) tls_cert: Option<PathBuf>,
+    pub(crate) tls_key: Option<PathBuf>,
+    pub(crate) upstream_ca: Option<PathBuf>,
+    pub(crate) upstream_cert: Option<PathBuf>,
+    pub(crate) upstream_key: Option<PathBuf>,
+    pub(crate) upstream_http: Option<HttpArg>,
+    pub(crate) preserve_host: bool,
+    pub(crate) trusted_proxy: Vec<IpNet>,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) header_timeout: Option<Duration>,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) connect_timeout: Option<Duration>,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) idle_timeout: Option<Duration>,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) request_timeout: Option<Duration>,
+    pub(crate) max_header_bytes: Option<usize>,
+    pub(crate) max_headers: Option<usize>,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) drain_delay: Option<Duration>,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) drain_timeout: Option<Duration>,
+    pub(crate) log: Option<String>,
+    pub(crate) log_format: Option<FormatArg>,
+    pub(crate) access_log: Option<String>,
+    #[serde(deserialize_with = "parsed")]
+    pub(crate) admin: Option<Listen>,
+}
+
+/// A plugin in the file: `[[pre-plugin]]` or `[[post-plugin]]`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct PluginTable {
+    pub(crate) path: String,
+    /// Passed to the plugin as JSON.
+    #[serde(default)]
+    pub(crate) config: Option<toml::Table>,
+}
+
+/// A patch's configuration: `[patches.authenticator]`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct PatchTable {
+    pub(crate) config: toml::Table,
+}
+
+impl File {
+    /// Reads the file; a mistake in it names its line.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("the configuration file {} cannot be read", path.display()))?;
+        toml::from_str(&text)
+            .map_err(|error| Usage(format!("{}: {}", path.display(), error.to_string().trim_end())))
+            .map_err(Into::into)
+    }
+
+    /// The file with the flags before it: what both say is as the flags say; plugins of the flags
+    /// come after those of the file.
+    pub(crate) fn with_flags(self, flags: ProxyArgs) -> (ProxyArgs, FilePlugins) {
+        let plugins =
+            FilePlugins { pre: self.pre_plugin, post: self.post_plugin, patches: self.patches };
+        let no_password = flags.basic_password.is_none() && flags.basic_password_file.is_none();
+        let append = |mut first: Vec<PathBuf>, second| {
+            first.extend(second);
+            first
+        };
+        let args = ProxyArgs {
+            port: flags.port.or(self.port),
+            target: flags.target.or(self.target),
+            prefix: flags.prefix.or(self.prefix),
+            config: flags.config,
+            state: flags.state.or(self.state),
+            pre_plugin: flags.pre_plugin,
+            post_plugin: flags.post_plugin,
+            patches: flags.patches.or(self.patches_dir),
+            plugin_dir: append(flags.plugin_dir, self.plugin_dir),
+            register_timeout: flags.register_timeout.or(self.register_timeout),
+            basic_user: flags.basic_user.or(self.basic_user),
+            basic_password: flags.basic_password.or(self.basic_password.filter(|_| no_password)),
+            basic_password_file: flags
+                .basic_password_file
+                .or(self.basic_password_file.filter(|_| no_password)),
+            realm: flags.realm.or(self.realm),
+            identity_header: flags.identity_header.or(self.identity_header),
+            forward_authorization: flags.forward_authorization || self.forward_authorization,
+            tls_cert: flags.tls_cert.or(self.tls_cert),
+            tls_key: flags.tls_key.or(self.tls_key),
+            upstream_ca: flags.upstream_ca.or(self.upstream_ca),
+            upstream_cert: flags.upstream_cert.or(self.upstream_cert),
+            upstream_key: flags.upstream_key.or(self.upstream_key),
+            upstream_http: flags.upstream_http.or(self.upstream_http),
+            preserve_host: flags.preserve_host || self.preserve_host,
+            trusted_proxy: [flags.trusted_proxy, self.trusted_proxy].concat(),
+            header_timeout: flags.header_timeout.or(self.header_timeout),
+            connect_timeout: flags.connect_timeout.or(self.connect_timeout),
+            idle_timeout: flags.idle_timeout.or(self.idle_timeout),
+            request_timeout: flags.request_timeout.or(self.request_timeout),
+            max_header_bytes: flags.max_header_bytes.or(self.max_header_bytes),
+            max_headers: flags.max_headers.or(self.max_headers),
+            drain_delay: flags.drain_delay.or(self.drain_delay),
+            drain_timeout: flags.drain_timeout.or(self.drain_timeout),
+            log: flags.log.or(self.log),
+            debug: flags.debug,
+            log_format: flags.log_format.or(self.log_format),
+            access_log: flags.access_log.or(self.access_log),
+            admin: flags.admin.or(self.admin),
+        };
+        (args, plugins)
+    }
+}
+
+/// The plugins of a file.
+#[derive(Debug, Default)]
+pub(crate) struct FilePlugins {
+    pub(crate) pre: Vec<PluginTable>,
+    pub(crate) post: Vec<PluginTable>,
+    pub(crate) patches: BTreeMap<String, PatchTable>,
+}
+
+fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(from)?;
+    humantime::parse_duration(&text).map(Some).map_err(|error| {
+        D::Error::custom(format!("{text:?} is not a time ({error}); write 30s or 500ms"))
+    })
+}
+
+fn parsed<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Listen>, D::Error> {
+    String::deserialize(from)?.parse().map(Some).map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> anyhow::Result<File> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("host.toml");
+        std::fs::write(&path, text)?;
+        File::read(&path)
+    }
+
+    #[test]
+    fn flags_go_before_the_file() {
+        let file = read("port = ':1'\nprefix = '/a'\nbasic-password = 'file'\nidle-timeout = '2s'");
+        let flags = ProxyArgs {
+            prefix: Some("/b".to_owned()),
+            basic_password_file: Some("secret".into()),
+            ..ProxyArgs::default()
+        };
+        let (args, _) = file.unwrap().with_flags(flags);
+        assert_eq!(args.port, Some(Listen::Everywhere(1)));
+        assert_eq!(args.prefix.as_deref(), Some("/b"));
+        assert_eq!(args.basic_password, None);
+        assert_eq!(args.idle_timeout, Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_mistake_names_file_line_and_key() {
+        for (text, expected) in [
+            ("port = ':1'\ntargt = 'x'", "unknown field `targt`"),
+            ("idle-timeout = 'soon'", "write 30s or 500ms"),
+            ("port = 'x:y'", "is nowhere to listen"),
+            ("[[pre-plugin]]\nconfig = {}", "missing field `path`"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.is::<Usage>());
+            let error = error.to_string();
+            assert!(error.contains("host.toml: TOML parse error at line"), "{error}");
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}
