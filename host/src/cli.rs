@@ -1,4 +1,5 @@
 //! The command line, as the user writes it.
+#![allow(clippy::doc_markdown, rustdoc::bare_urls)] // the comments are the text of --help
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use host_proxy::{Format, Listen, UpstreamHttp};

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 const LIMIT: usize = 1 << 20;
 
 /// Answers until it is told to end.
-pub fn run(args: EchoArgs) -> Result<ExitCode> {
+pub fn run(args: &EchoArgs) -> Result<ExitCode> {
     logging::start("info", FormatArg::Text)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         None => proxy::run(cli.proxy),
-        Some(Command::Echo(args)) => echo::run(args),
+        Some(Command::Echo(args)) => echo::run(&args),
         Some(Command::Inspect(args)) => inspect::run(&args),
     };
     result.unwrap_or_else(|error| {

@@ -25,6 +25,7 @@ pub fn run(flags: ProxyArgs) -> Result<ExitCode> {
     let file = flags.config.as_deref().map(File::read).transpose()?.unwrap_or_default();
     let fixed_filter = flags.debug || flags.log.is_some();
     let (args, file_plugins) = file.with_flags(flags);
+    let config = check(&args)?;
     logging::start(&filter(&args), args.log_format.unwrap_or(FormatArg::Text))?;
     if visible_password {
         tracing::warn!(
@@ -32,7 +33,6 @@ pub fn run(flags: ProxyArgs) -> Result<ExitCode> {
              variable TENON_BASIC_PASSWORD"
         );
     }
-    let config = check(&args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(start(args, file_plugins, config, fixed_filter));
     // A plugin's task that blocks must not keep the process.

@@ -147,7 +147,7 @@ impl http_body::Body for ProxyBody {
         }
         if this.watch.is_some() {
             // hyper does not ask again once it knows that nothing more comes.
-            let ended = matches!(&frame, Some(Ok(_))) && this.is_end_stream();
+            let ended = this.is_end_stream() || this.size_hint().exact() == Some(0);
             if let Some(watch) = &mut this.watch {
                 watch.frame(frame.as_ref(), ended);
             }

@@ -121,7 +121,10 @@ impl Proxy {
             chain.response(&mut state, passed).await;
         };
         let in_time = match self.config.timeouts.request {
-            None => Ok(way.await),
+            None => {
+                way.await;
+                Ok(())
+            }
             Some(limit) => tokio::time::timeout(limit, way).await.map_err(|_| limit),
         };
         if let Err(limit) = in_time {

@@ -2,6 +2,8 @@
 
 use crate::with_plugins;
 use fixtures::{Connection, Host, Upstream, exchange, get, library};
+use std::fs;
+use tempfile::TempDir;
 
 fn start(upstream: &Upstream, config: &str) -> Host {
     let mut plugin = library("panics-everywhere").into_os_string();
@@ -102,4 +104,39 @@ fn a_panic_in_a_task_ends_the_task_only() {
     let line = host.wait_for_log("a plugin's task failed");
     assert!(line.contains("in a task") && line.contains("panics-everywhere"), "{line}");
     assert_unharmed(&host);
+}
+
+/// A folder with the plugin as the patch of `point`, and the arguments that use it.
+fn patched(point: &str, target: &str) -> (TempDir, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    fs::copy(library("panics-everywhere"), file(&format!("{point}.so"))).unwrap();
+    let config = format!("[patches.{point}]\nconfig = {{ register = \"{point}\" }}\n");
+    fs::write(file("host.toml"), config).unwrap();
+    let args = ["--target", target, "--patches", &file(""), "--config", &file("host.toml")];
+    let args = args.map(str::to_owned).to_vec();
+    (folder, args)
+}
+
+#[test]
+fn a_panic_in_the_reverse_proxy_is_a_500() {
+    let upstream = Upstream::echo();
+    let (_folder, args) = patched("reverse_proxy", &upstream.url());
+    let host = Host::start(&args);
+    for place in ["rewrite", "rewrite-async"] {
+        assert_is_a_500(&host, place);
+    }
+}
+
+#[test]
+fn a_panic_in_the_error_page_shows_the_built_in_one() {
+    let gone = Upstream::echo().url(); // dropped: nothing listens there
+    let (_folder, args) = patched("error_page", &gone);
+    let host = Host::start(&args);
+    for _ in 0..2 {
+        let reply = get(host.address(), "/", &[]);
+        assert_eq!((reply.status, reply.complete), (502, true));
+        assert!(!reply.body.is_empty(), "the built-in page has a text");
+    }
+    host.wait_for_log("panicked: in render");
 }

@@ -210,7 +210,7 @@ extern "C" fn clone_span(span: u64) -> u64 {
 }
 
 extern "C" fn close_span(span: u64) -> bool {
-    with_span(span, false, |dispatch, id| dispatch.try_close(id))
+    with_span(span, false, tracing_core::Dispatch::try_close)
 }
 
 extern "C" fn max_level() -> Level {

@@ -5,9 +5,7 @@ use plugin_interface::host::abi_stable::StableAbi;
 use plugin_interface::host::abi_stable::abi_stability::abi_checking::{
     AbiInstability, AbiInstabilityErrors, CheckingGlobals, check_layout_compatibility_with_globals,
 };
-use plugin_interface::host::abi_stable::type_layout::{
-    TLData, TLField, TLFieldOrFunction, TypeLayout,
-};
+use plugin_interface::host::abi_stable::type_layout::{TLData, TLFieldOrFunction, TypeLayout};
 use std::fmt;
 
 /// One difference between two copies of the interface.
@@ -61,7 +59,6 @@ fn differences(errors: &AbiInstabilityErrors, swapped: bool) -> Vec<Difference> 
     let mut found: Vec<Difference> = Vec::new();
     for error in errors.errors.iter().filter(|error| !error.errs.is_empty()) {
         let mut place = String::new();
-        let mut type_there = None;
         for step in &error.stack_trace {
             match &step.expected {
                 TLFieldOrFunction::Field(field) => {
@@ -69,7 +66,6 @@ fn differences(errors: &AbiInstabilityErrors, swapped: bool) -> Vec<Difference> 
                     if field.layout().package() == "plugin-interface" {
                         place = type_name(field.layout());
                     }
-                    type_there = Some((*field, step.found));
                 }
                 TLFieldOrFunction::Function(function) => {
                     place = format!("{place}.{}()", function.name);
@@ -77,7 +73,7 @@ fn differences(errors: &AbiInstabilityErrors, swapped: bool) -> Vec<Difference> 
             }
         }
         for instability in &error.errs {
-            let Some((what, expected, actual)) = words(instability, type_there) else { continue };
+            let (what, expected, actual) = words(instability);
             let (host, plugin) = if swapped { (actual, expected) } else { (expected, actual) };
             let place = match (place.is_empty(), what) {
                 (true, "") => "PluginModule".to_owned(),
@@ -103,12 +99,9 @@ fn is_consequence(difference: &Difference) -> bool {
     difference.place.ends_with(" size") || difference.place.ends_with(" alignment")
 }
 
-/// What differs, the expected and the found; `None` for what only repeats another.
-fn words(
-    instability: &AbiInstability,
-    _: Option<(TLField, TLFieldOrFunction)>,
-) -> Option<(&'static str, String, String)> {
-    Some(match instability {
+/// What differs, the expected and the found.
+fn words(instability: &AbiInstability) -> (&'static str, String, String) {
+    match instability {
         AbiInstability::Name(it) => ("", it.expected.to_string(), it.found.to_string()),
         AbiInstability::UnexpectedField(it) => {
             ("field", it.expected.name().to_string(), it.found.name().to_string())
@@ -155,7 +148,7 @@ fn words(
             let text = format!("{other:?}").split_whitespace().collect::<Vec<_>>().join(" ");
             ("", "another".to_owned(), text)
         }
-    })
+    }
 }
 
 /// The name of a type; for the vtable of a `#[sabi_trait]`, which is in a module `…_trait`, that of
