@@ -1,8 +1,15 @@
 //! The `Authorization` header of basic authentication (RFC 7617).
 
 use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use plugin_interface::Exchange;
+
+/// Padding is required by the standard, and forgotten by some clients.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// Who the client says it is, and its proof.
 pub(crate) struct Credentials {
@@ -32,7 +39,7 @@ impl Credentials {
 
     /// UTF-8, as our challenge says. The first colon ends the user: a password may have more.
     fn decode(token: &[u8]) -> Option<Self> {
-        let text = String::from_utf8(BASE64_STANDARD.decode(token).ok()?).ok()?;
+        let text = String::from_utf8(BASE64.decode(token).ok()?).ok()?;
         let (user, password) = text.split_once(':')?;
         Some(Self { user: user.to_owned(), password: password.to_owned() })
     }
@@ -61,6 +68,9 @@ mod tests {
         assert_eq!(parse(&basic("test:")), pair("test", ""));
         assert_eq!(parse(&basic("jürgen:pässword")), pair("jürgen", "pässword"));
         assert_eq!(parse("bASIC  dGVzdDp0ZXN0 "), pair("test", "test"));
+        assert_eq!(parse("Basic YTpi"), pair("a", "b"));
+        assert_eq!(parse("Basic YTpiYw=="), pair("a", "bc"));
+        assert_eq!(parse("Basic YTpiYw"), pair("a", "bc"));
     }
 
     #[test]

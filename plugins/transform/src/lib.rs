@@ -56,8 +56,10 @@ const OF_THE_OLD_BYTES: [&str; 6] =
 
 impl Transform {
     fn rewrites_body(&self, exchange: &Exchange<'_>) -> bool {
+        // The answer to HEAD counts as one with a body: its headers are those that GET would get (RFC
+        // 9110, section 9.3.2).
         let status = exchange.status();
-        let has_body = exchange.method() != "HEAD" && !matches!(status, ..200 | 204 | 304);
+        let has_body = !matches!(status, ..200 | 204 | 304);
         let content_type = exchange.header_str("content-type").unwrap_or_default();
         if self.config.rules.is_empty() || !has_body || !self.config.rewrites(content_type) {
             return false;
