@@ -3,8 +3,11 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use fixtures::{Host, Launch, Output, Upstream, get, library};
-use std::fs;
+use fixtures::{Connection, Host, Launch, Output, Upstream, get, library};
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
+use std::{fs, thread};
 use tempfile::TempDir;
 
 /// bcrypt's lowest cost: these tests are not about its time.
@@ -109,7 +112,7 @@ fn many_at_once_all_get_their_answer() {
     let upstream = Upstream::echo();
     let folder = folder(&line("alice", "secret"), 60);
     let host = launch(&upstream, &folder).start();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let threads: Vec<_> = (0..40)
             .map(|index| if index % 2 == 0 { "secret" } else { "wrong" })
             .map(|password| {
@@ -122,6 +125,44 @@ fn many_at_once_all_get_their_answer() {
             assert_eq!(status, if password == "secret" { 200 } else { 401 }, "{}", host.log());
         }
     });
+}
+
+#[test]
+fn who_would_wait_too_long_is_sent_away_and_the_host_goes_on() {
+    // A pipe in the file's place: who reads it waits until somebody writes to it, and nobody does.
+    let upstream = Upstream::echo();
+    let folder = folder("", 60);
+    let users = folder.path().join("users");
+    fs::remove_file(&users).unwrap();
+    assert!(Command::new("mkfifo").arg(&users).status().unwrap().success());
+    let host = thread::scope(|scope| {
+        scope.spawn(|| fs::write(&users, line("alice", "secret")).unwrap());
+        launch(&upstream, &folder).start()
+    });
+
+    let (sender, replies) = mpsc::channel();
+    let address = host.address();
+    for _ in 0..70 {
+        let sender = sender.clone();
+        thread::spawn(move || {
+            let mut connection = Connection::open(address);
+            connection
+                .send("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YWxpY2U6c2VjcmV0\r\n\r\n");
+            // The rest wait for the pipe until the host is gone.
+            if let Ok(reply) = connection.try_read() {
+                sender.send(reply).unwrap();
+            }
+        });
+    }
+    drop(sender);
+    for _ in 64..70 {
+        let reply = replies.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")));
+    }
+    assert_eq!(get(address, "/", &[]).status, 401);
+    drop(host);
+    assert_eq!(replies.iter().count(), 0);
+    assert_eq!(upstream.requests().len(), 0);
 }
 
 #[test]
