@@ -47,7 +47,7 @@ fn parse(filter: &str) -> Result<EnvFilter, Usage> {
 /// Says why the program ends: in the log if it has begun, else as a plain line.
 pub fn last_words(error: &anyhow::Error) {
     if FILTER.get().is_some() {
-        tracing::error!("{error:#}");
+        tracing::error!(target: "host", "{error:#}");
     } else {
         eprintln!("host: {error:#}");
     }
