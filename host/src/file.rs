@@ -14,7 +14,7 @@ use std::time::Duration;
 /// What a file may say.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-#[allow(missing_docs)] // they are the flags of `ProxyArgs`
+#[allow(clippy::struct_field_names)] // they are the flags of `ProxyArgs`
 pub(crate) struct File {
     #[serde(deserialize_with = "parsed")]
     pub(crate) port: Option<Listen>,

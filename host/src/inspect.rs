@@ -4,7 +4,7 @@ use crate::cli::{FormatArg, InspectArgs};
 use crate::logging;
 use crate::plugins::{Asked, locator};
 use anyhow::Result;
-use host_proxy::native::{HostSide, Info, Loader, LogEvents};
+use host_proxy::native::{HostSide, Info, Loader, LogEvents, Reason};
 use host_proxy::{Client, ClientConfig, MemoryStore, Metrics, Timeouts, UpstreamHttp};
 use serde::Serialize;
 use std::path::Path;
@@ -44,7 +44,10 @@ pub fn run(args: &InspectArgs) -> Result<ExitCode> {
             Report::new(&path, Some(&plugin.info), registers, true, "accepted".to_owned())
         }
         Err(refusal) => {
-            let verdict = format!("refused: {}", refusal.reason);
+            let mut verdict = format!("refused: {}", refusal.reason);
+            if matches!(refusal.reason, Reason::Register(_)) && asked.config.is_empty() {
+                verdict = format!("{verdict}\nto inspect it with one: {}={{…}}", args.file);
+            }
             Report::new(&path, refusal.info.as_deref(), Vec::new(), false, verdict)
         }
     };

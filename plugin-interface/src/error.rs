@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 //
 // A newtype and not an enum, so that later kinds break nothing.
 #[repr(transparent)]
-#[derive(StableAbi, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(StableAbi, Clone, Copy, PartialEq, Eq)]
 pub struct ErrorKind(u8);
 
 impl ErrorKind {
@@ -86,6 +86,16 @@ impl<E: std::error::Error> From<E> for Error {
 impl From<Error> for RResult<(), Error> {
     fn from(error: Error) -> Self {
         RErr(error)
+    }
+}
+
+impl fmt::Debug for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::FAILED => f.write_str("failed"),
+            Self::PANICKED => f.write_str("panicked"),
+            Self(other) => write!(f, "kind {other}"),
+        }
     }
 }
 

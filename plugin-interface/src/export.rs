@@ -53,7 +53,6 @@ macro_rules! export_plugin {
 
             // The symbol that abi_stable looks up (a test compares the name).
             // SAFETY: the name is unique in the library; `__load` returns a `PluginModule_Ref`.
-            #[allow(unsafe_code)]
             #[unsafe(no_mangle)]
             static _1as_0lib_1header_0root_bmodule_bloader: __interface::LibHeader = unsafe {
                 __interface::LibHeader::from_constructor::<__interface::PluginModule_Ref>(

@@ -22,6 +22,7 @@ pub struct Chain {
     links: Vec<Link>,
     reverse_proxy: (Arc<str>, ReverseProxyObject),
     error_page: (Arc<str>, ErrorPageObject),
+    error_page_is_patched: bool,
     metrics: Arc<Metrics>,
 }
 
@@ -112,6 +113,7 @@ impl Chain {
                 None => return Err(wrong_place(&patch.path, "it registers no reverse_proxy")),
             },
         };
+        let error_page_is_patched = parts.error_page.is_some();
         let error_page = match parts.error_page {
             None => (Arc::from("error page"), error_page_object(PlainText)),
             Some(patch) => match patch.offers.error_page {
@@ -119,7 +121,7 @@ impl Chain {
                 None => return Err(wrong_place(&patch.path, "it registers no error_page")),
             },
         };
-        Ok(Self { links, reverse_proxy, error_page, metrics })
+        Ok(Self { links, reverse_proxy, error_page, error_page_is_patched, metrics })
     }
 
     /// Takes a request down the chain; says how many links let it pass, and will see the response.
@@ -175,6 +177,12 @@ impl Chain {
                 self.fail(state, error.of(&link.name));
             }
         }
+    }
+
+    /// Whether anybody may ask for the request's headers once the request has gone upstream: a
+    /// response hook, or a patched error page.
+    pub(crate) fn looks_back(&self, passed: usize) -> bool {
+        passed > 0 || self.error_page_is_patched
     }
 
     /// Answers for a failure: the one place that does. The client sees the status, the log the

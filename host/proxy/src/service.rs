@@ -108,8 +108,7 @@ impl Proxy {
         let way = async {
             let passed = chain.request(&mut state, route, self.config.forward_authorization).await;
             if state.response.is_none() {
-                // Only response hooks ask for the request's headers later.
-                let keep_headers = passed > 0;
+                let keep_headers = chain.looks_back(passed);
                 let answer = self.forward(&mut state, admitted.upgrade, switch, keep_headers).await;
                 if let Some(record) = &mut record {
                     record.upstream = Some(started.elapsed());
@@ -189,15 +188,18 @@ impl Proxy {
         let uri =
             Uri::from_parts(parts).map_err(|_| Failure::Malformed("its target is no path"))?;
 
+        let repeatable =
+            state.body.is_empty() && state.request.method.is_idempotent() && upgrade.is_none();
         let body = ProxyBody::new(std::mem::take(&mut state.body), self.config.timeouts.idle);
         let mut request = Request::new(body);
         *request.method_mut() = state.request.method.clone();
         *request.uri_mut() = uri;
         std::mem::swap(request.headers_mut(), &mut state.request.headers);
-        if keep_headers {
+        if keep_headers || repeatable {
             state.request.headers = request.headers().clone();
         }
-        let mut response = self.client.send(request).await?;
+        let again = repeatable.then_some(&state.request.headers);
+        let mut response = self.client.send(request, again).await?;
 
         let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         if switched {
