@@ -1,7 +1,7 @@
 //! What the host refuses, and the exact words: they are all that a user has to go by.
 
 use crate::with_plugins;
-use fixtures::{Build, Host, Interface, Launch, Upstream, library, library_with};
+use fixtures::{Build, Host, Interface, Launch, Upstream, host_with, library, library_with};
 use std::fs;
 use std::path::Path;
 
@@ -46,6 +46,26 @@ fn a_library_without_a_plugin_is_refused() {
 }
 
 #[test]
+fn a_library_by_another_line_of_abi_stable_is_refused() {
+    let why = "it was built with abi_stable 0.12, this host has 0.11; rebuild it with \
+               plugin-interface 1.0.0";
+    assert_refused(&library("other-abi"), why);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_refused_with_where_was_looked() {
+    let args = with_plugins(&Upstream::echo(), &[Path::new("./none.so"), Path::new("none")]);
+    let started = Host::fails(&args);
+    assert_eq!(started.code, Some(1), "{}", started.stderr);
+    let said = "no plugin \"./none.so\": there is no ./none.so";
+    assert!(started.stderr.contains(said), "{}", started.stderr);
+    let inspected = Host::run(&["inspect", "none"]);
+    assert_eq!(inspected.code, Some(1), "{inspected:?}");
+    let said = "no plugin \"none\": there is no none, plugins/libnone.so, plugins/none.so, ";
+    assert!(inspected.stderr.contains(said), "{}", inspected.stderr);
+}
+
+#[test]
 fn a_changed_type_is_refused_with_its_place() {
     let build = Build { interface: Interface::CHANGED_LAYOUT, ..Build::default() };
     let why = "its plugin-interface 1.0.0 is not this host's 1.0.0, although the versions are \
@@ -63,6 +83,35 @@ fn a_renamed_field_is_refused_with_both_names() {
                ResponseParts field: host status, plugin code\n\
                rebuild the plugin with plugin-interface 1.0.0 as released";
     assert_refused(&noop(build), why);
+}
+
+#[test]
+fn a_changed_type_of_an_older_version_is_refused_with_who_is_older() {
+    let build = Build { interface: Interface::CHANGED_LAYOUT, ..Build::default() };
+    let plugin = noop(build).display().to_string();
+    let newer = Launch::new(&["inspect", &plugin]).binary(host_with(Interface::V1_1)).run();
+    let why = "its plugin-interface 1.0.0 is not this host's 1.1.0: the plugin's is older\n  \
+               ResponseParts.status: host u16, plugin u32\n\
+               rebuild the plugin with plugin-interface 1.1.0 as released";
+    assert_eq!(newer.code, Some(1));
+    assert!(newer.stdout.contains(why), "{}", newer.stdout);
+}
+
+#[test]
+fn a_fork_of_the_interface_is_refused_beside_the_original() {
+    let original = noop(Build { interface: Interface::V1_1, ..Build::default() });
+    let fork = noop(Build { interface: Interface::FORKED, ..Build::default() });
+    let inspected = Host::run(&[Path::new("inspect"), &fork]);
+    assert_eq!(inspected.code, Some(0), "alone it is taken: {inspected:?}");
+    let started = Host::fails(&with_plugins(&Upstream::echo(), &[&original, &fork]));
+    let why = format!(
+        "{}: refused: its plugin-interface differs from that of {}, which is loaded already\n  \
+         HostServicesVtable field: host generation, plugin uptime",
+        fork.display(),
+        original.display(),
+    );
+    assert_eq!(started.code, Some(1));
+    assert!(started.stderr.contains(&why), "should say\n{why}\nsays\n{}", started.stderr);
 }
 
 #[test]
@@ -95,6 +144,11 @@ fn a_panic_in_register_is_a_refusal() {
 fn an_error_in_register_is_a_refusal_with_the_plugins_words() {
     let why = "it does not take its configuration: the configuration \"\" has no \"key\"";
     assert_refused(&library("fails-in-register"), why);
+}
+
+#[test]
+fn a_plugin_that_registers_nothing_is_refused() {
+    assert_refused(&library("registers-nothing"), "it registered nothing");
 }
 
 #[test]
