@@ -3,8 +3,8 @@
 use crate::config::Config;
 use crate::failure::Failure;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName,
+    HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, StatusCode, Version, request};
 use ipnet::IpNet;
@@ -53,6 +53,9 @@ pub(crate) fn admit(
         return Err(Failure::Unsupported { status: StatusCode::METHOD_NOT_ALLOWED, what });
     }
     let authority = authority(head)?;
+    if head.version == Version::HTTP_2 {
+        admit_http2(head, &authority)?;
+    }
     if head.headers.contains_key(TRANSFER_ENCODING) && !only_chunked(&head.headers) {
         let what = "a transfer coding other than chunked";
         return Err(Failure::Unsupported { status: StatusCode::NOT_IMPLEMENTED, what });
@@ -98,6 +101,31 @@ fn authority(head: &request::Parts) -> Result<HeaderValue, Failure> {
     Ok(authority)
 }
 
+/// What is particular to HTTP/2 (RFC 9113), and that hyper leaves to us.
+fn admit_http2(head: &mut request::Parts, authority: &HeaderValue) -> Result<(), Failure> {
+    // Section 8.3.1: a `Host` that names another than the target is malformed.
+    let other = |host: &HeaderValue| !host.as_bytes().eq_ignore_ascii_case(authority.as_bytes());
+    if head.headers.get(HOST).is_some_and(other) {
+        return Err(Failure::Malformed("its Host is not its authority"));
+    }
+    // Section 8.2.1. HTTP/1.1 takes white space there off, so an upstream would see another value.
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let padded =
+        |value: &HeaderValue| blank(value.as_bytes().first()) || blank(value.as_bytes().last());
+    if head.headers.values().any(padded) {
+        return Err(Failure::Malformed("a header's value begins or ends with white space"));
+    }
+    // Section 8.2.3: cookies may come one by one, and go on to HTTP/1.1 in one header.
+    if head.headers.get_all(COOKIE).iter().nth(1).is_some() {
+        let cookies = head.headers.remove_all(COOKIE);
+        let cookies: Vec<&[u8]> = cookies.iter().map(HeaderValue::as_bytes).collect();
+        let joined = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
+            .map_err(|_| Failure::Malformed("its cookies are not valid"))?;
+        head.headers.insert(COOKIE, joined);
+    }
+    Ok(())
+}
+
 /// What a host and a port are made of (RFC 3986, section 3.2.2), without the user before an `@`.
 fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
@@ -109,12 +137,14 @@ fn only_chunked(headers: &HeaderMap) -> bool {
     first && values.next().is_none()
 }
 
-/// The protocol of an upgrade that is passed on. `h2c` is not: the upstream has connections of its
-/// own, and RFC 9113 has taken it out.
+/// The protocol of an upgrade that is passed on. `h2c` is not, nor any choice with it: in a tunnel it
+/// would carry requests past this proxy. RFC 9113 has taken it out.
 fn take_upgrade(head: &mut request::Parts) -> Option<HeaderValue> {
     let value = head.headers.remove(UPGRADE)?;
     let asked = head.version == Version::HTTP_11 && has_token(&head.headers, b"upgrade");
-    (asked && !value.as_bytes().eq_ignore_ascii_case(b"h2c")).then_some(value)
+    let mut protocols = value.as_bytes().split(|byte| *byte == b',');
+    let h2c = protocols.any(|it| it.trim_ascii().eq_ignore_ascii_case(b"h2c"));
+    (asked && !h2c).then_some(value)
 }
 
 /// Whether `Connection` names an option.

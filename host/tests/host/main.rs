@@ -4,7 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod basic_auth;
+mod grpc;
+mod h2;
+mod http2;
 mod secrets;
+mod tls_in;
+mod tls_out;
 mod walkthrough;
 
 use base64::Engine;
