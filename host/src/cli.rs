@@ -150,7 +150,7 @@ pub struct ProxyArgs {
     /// Until the upstream must have taken the connection [default: 5s]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Limits")]
     pub connect_timeout: Option<Duration>,
-    /// Without a byte, from the upstream or in a body [default: 60s]
+    /// Without a byte: from the upstream, in a body, or taken by the client [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Limits")]
     pub idle_timeout: Option<Duration>,
     /// From a request's head to its response's, plugins included [default: none]

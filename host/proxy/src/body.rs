@@ -1,15 +1,17 @@
 //! Bodies on their way through: the client's, the upstream's, a plugin's.
 
 use crate::access::Watch;
+use crate::patience::Patience;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use plugin_interface::Body;
 use plugin_interface::http::HttpBody;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 /// The body of the message in hand, as plugins may take it.
 #[derive(Default)]
@@ -67,13 +69,36 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// How a body that is being sent gets on, seen from elsewhere.
+#[derive(Clone)]
+pub(crate) struct Pace(Arc<Mutex<Moved>>);
+
+/// When a body last moved.
+#[derive(Clone, Copy)]
+pub(crate) enum Moved {
+    /// A frame was passed on, or the end reached.
+    At(Instant),
+    /// It would, but its source has nothing.
+    WaitsForSource,
+}
+
+impl Pace {
+    pub(crate) fn moved(&self) -> Moved {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, moved: Moved) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = moved;
+    }
+}
+
 /// A body as hyper sends it.
 pub(crate) struct ProxyBody {
     source: Source,
-    idle: Duration,
-    /// Armed when the source makes us wait, and only then: most bodies never do.
-    timer: Option<Pin<Box<Sleep>>>,
+    /// With the source, while it makes us wait.
+    idle: Patience,
     watch: Option<Box<Watch>>,
+    pace: Option<Pace>,
 }
 
 enum Source {
@@ -90,7 +115,15 @@ impl ProxyBody {
             Payload::Incoming(incoming) => Source::Incoming(incoming),
             Payload::Plugin(body) => Source::Plugin(body.into()),
         };
-        Self { source, idle, timer: None, watch: None }
+        Self { source, idle: Patience::new(idle), watch: None, pace: None }
+    }
+
+    /// For whoever waits while this body is sent; none if there is nothing to send.
+    pub(crate) fn pace(&mut self) -> Option<Pace> {
+        if self.is_end_stream() {
+            return None;
+        }
+        Some(self.pace.insert(Pace(Arc::new(Mutex::new(Moved::At(Instant::now()))))).clone())
     }
 
     /// Tells `watch` of each frame, and of the end.
@@ -115,12 +148,6 @@ impl ProxyBody {
             }
         }
     }
-
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let idle = self.idle;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
-        timer.as_mut().poll(cx)
-    }
 }
 
 impl http_body::Body for ProxyBody {
@@ -135,12 +162,16 @@ impl http_body::Body for ProxyBody {
         let frame = match this.poll_source(cx) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
-                ready!(this.poll_idle(cx));
-                Some(Err(BodyFailure::Idle(this.idle)))
+                if let Some(pace) = &this.pace {
+                    pace.set(Moved::WaitsForSource);
+                }
+                ready!(this.idle.poll(cx));
+                Some(Err(BodyFailure::Idle(this.idle.limit())))
             }
         };
-        if let Some(timer) = &mut this.timer {
-            timer.as_mut().reset(Instant::now() + this.idle);
+        this.idle.rest();
+        if let Some(pace) = &this.pace {
+            pace.set(Moved::At(Instant::now()));
         }
         if let Some(Err(failure)) = &frame {
             tracing::warn!("a body was cut off: {failure}");

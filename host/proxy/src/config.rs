@@ -37,7 +37,8 @@ pub struct Timeouts {
     pub header: Duration,
     /// To connect to the upstream.
     pub connect: Duration,
-    /// Without a byte while one is waited for: for the upstream's answer, or in a body.
+    /// Without a byte while one is waited for: for the upstream's answer, in a body, or for a client
+    /// to read what it is sent.
     pub idle: Duration,
     /// From the request's head to the end of the answer's head.
     pub request: Option<Duration>,

@@ -14,6 +14,7 @@ mod failure;
 mod headers;
 mod metrics;
 pub mod native;
+mod patience;
 mod server;
 mod service;
 mod store;

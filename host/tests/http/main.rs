@@ -2,10 +2,16 @@
 //! what the client gets.
 
 mod claims;
+mod failures;
 mod framing;
 mod hop_by_hop;
+mod limits;
 mod messages;
+mod raw;
+mod reuse;
 mod target;
+mod trailers;
+mod upgrade;
 
 use fixtures::{Connection, Host, Reply, Upstream};
 use std::net::SocketAddr;

@@ -1,5 +1,6 @@
 //! The server: connections in, and their end.
 
+mod timed;
 mod tls;
 
 pub use tls::Tls;
@@ -16,6 +17,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use timed::Timed;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
@@ -194,6 +196,8 @@ async fn run(
     builder: &Builder<TokioExecutor>,
     watcher: Watcher,
 ) {
+    let timeouts = &proxy.config.timeouts;
+    let stream = Timed::new(stream, timeouts.header, timeouts.idle);
     let service = service_fn(move |request| {
         let proxy = proxy.clone();
         async move { Ok::<_, Infallible>(proxy.serve(connection, request).await) }

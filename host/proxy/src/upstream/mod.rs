@@ -5,11 +5,11 @@ mod tls;
 pub use tls::TlsError;
 pub(crate) use tls::{certificates, private_key};
 
-use crate::body::{BodyFailure, Payload, ProxyBody, with_causes};
+use crate::body::{BodyFailure, Moved, Pace, Payload, ProxyBody, with_causes};
 use crate::config::{ClientConfig, Timeouts, UpstreamHttp};
 use crate::failure::Failure;
 use http::header::CONTENT_TYPE;
-use http::{Request, Response, Uri, Version};
+use http::{HeaderMap, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -19,7 +19,9 @@ use plugin_interface::{
     Error as PluginError, Request as PluginRequest, Response as PluginResponse,
 };
 use std::error::Error;
+use std::pin::pin;
 use std::time::Duration;
+use tokio::time::Instant;
 
 type Connector = HttpsConnector<HttpConnector>;
 
@@ -32,6 +34,8 @@ pub struct Client {
     negotiated: Pool<Connector, ProxyBody>,
     /// HTTP/2, with prior knowledge where there is no TLS.
     two: Pool<Connector, ProxyBody>,
+    /// For second attempts: as `negotiated`, with a new connection for each.
+    fresh: Pool<Connector, ProxyBody>,
 }
 
 impl Client {
@@ -65,14 +69,21 @@ impl Client {
             http: config.http,
             timeouts: config.timeouts,
             negotiated: pool.build(connector(negotiated)),
+            fresh: pool.clone().pool_max_idle_per_host(0).build(connector(negotiated)),
             two: pool.http2_only(true).build(connector(UpstreamHttp::Two)),
         })
     }
 
     /// Sends a request and waits for the head of its response.
+    ///
+    /// `again` has the headers once more if the request has no body and may be sent twice. An
+    /// upstream may close a connection that waits in the pool at any time, so also in the moment in
+    /// which a request is written to it; such a request is sent once more, over a new connection
+    /// (RFC 9110, section 9.2.2).
     pub(crate) async fn send(
         &self,
         mut request: Request<ProxyBody>,
+        again: Option<&HeaderMap>,
     ) -> Result<Response<Incoming>, Failure> {
         let pool = match self.http {
             UpstreamHttp::One => &self.negotiated,
@@ -83,11 +94,25 @@ impl Client {
         };
         *request.version_mut() = Version::HTTP_11; // the pool's, not the client's, is what counts
         let uri = request.uri().clone();
+        let method = again.map(|_| request.method().clone());
         let limit = self.timeouts.idle;
-        match tokio::time::timeout(limit, pool.request(request)).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(failure(&error, &uri)),
-            Err(_) => Err(Failure::Timeout { upstream: origin(&uri), limit }),
+        let pace = request.body_mut().pace();
+        let mut answer = in_time(pool.request(request), limit, pace).await;
+        if let (Some(Err(error)), Some(headers), Some(method)) = (&answer, again, method)
+            && is_lost(error)
+        {
+            tracing::debug!("the upstream closed a connection as it was used, trying another");
+            let body = ProxyBody::new(Payload::Empty, limit);
+            let mut request = Request::new(body);
+            *request.method_mut() = method;
+            *request.uri_mut() = uri.clone();
+            *request.headers_mut() = headers.clone();
+            answer = in_time(self.fresh.request(request), limit, None).await;
+        }
+        match answer {
+            Some(Ok(response)) => Ok(response),
+            Some(Err(error)) => Err(failure(&error, &uri)),
+            None => Err(Failure::Timeout { upstream: origin(&uri), limit }),
         }
     }
 
@@ -118,7 +143,7 @@ impl Client {
                 0 => client.timeouts.idle,
                 milliseconds => Duration::from_millis(milliseconds),
             };
-            let response = match tokio::time::timeout(limit, client.send(head)).await {
+            let response = match tokio::time::timeout(limit, client.send(head, None)).await {
                 Ok(response) => response.map_err(|failure| PluginError::new(&failure))?,
                 Err(_) => return Err(PluginError::new(format_args!("no answer within {limit:?}"))),
             };
@@ -127,6 +152,38 @@ impl Client {
             Ok(PluginResponse::from_http(Response::from_parts(head, body)))
         }
     }
+}
+
+/// What `answer` says; none if for `limit` neither it came nor our body got on. While the body's own
+/// source is waited for, the upstream is not: the body has a limit for that.
+async fn in_time<T>(
+    answer: impl Future<Output = T>,
+    limit: Duration,
+    pace: Option<Pace>,
+) -> Option<T> {
+    let mut answer = pin!(answer);
+    let mut since = Instant::now();
+    loop {
+        if let Ok(answer) = tokio::time::timeout_at(since + limit, &mut answer).await {
+            return Some(answer);
+        }
+        since = match pace.as_ref()?.moved() {
+            Moved::WaitsForSource => Instant::now(),
+            Moved::At(moved) if moved > since => moved,
+            Moved::At(_) => return None,
+        };
+    }
+}
+
+/// Whether the connection ended before an answer came.
+fn is_lost(error: &PoolError) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+    !error.is_connect()
+        && causes(error).any(|cause| {
+            let lost = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected];
+            cause.downcast_ref().is_some_and(hyper::Error::is_incomplete_message)
+                || cause.downcast_ref().is_some_and(|io: &std::io::Error| lost.contains(&io.kind()))
+        })
 }
 
 fn is_grpc(request: &Request<ProxyBody>) -> bool {
