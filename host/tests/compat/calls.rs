@@ -2,6 +2,7 @@
 
 use crate::with_plugins;
 use fixtures::{Host, Launch, Reply, Upstream, get, library};
+use std::fs;
 
 fn start(upstream: &Upstream, further: &[&str]) -> Host {
     let mut args = with_plugins(upstream, &[&library("logs")]);
@@ -57,6 +58,37 @@ fn tasks_run_on_and_their_errors_are_logged_under_the_plugins_name() {
 }
 
 #[test]
+fn metrics_are_served_with_the_plugins_name() {
+    let upstream = Upstream::echo();
+    let host = start(&upstream, &["--admin", "127.0.0.1:0"]);
+    ask(&host, "metrics");
+    ask(&host, "metrics");
+    let line = host.wait_for_log("metrics are at http://");
+    let (_, url) = line.split_once("http://").unwrap();
+    let address = url.trim_end_matches("/metrics").parse().unwrap();
+    let metrics = get(address, "/metrics", &[]);
+    for sample in [
+        "logs_asked_total{plugin=\"logs\"} 4.0",
+        "logs_level{plugin=\"logs\",unit=\"none\"} 1.5",
+        "logs_seconds_sum{plugin=\"logs\"} 0.5",
+        "logs_seconds_count{plugin=\"logs\"} 2",
+    ] {
+        let there = metrics.text().lines().any(|line| line == sample);
+        assert!(there, "{sample} should be in\n{}", metrics.text());
+    }
+}
+
+#[test]
+fn audit_events_arrive_under_the_plugins_name() {
+    let upstream = Upstream::echo();
+    let host = start(&upstream, &["--log-format", "json"]);
+    ask(&host, "emit");
+    let line = host.wait_for_log("logs.emitted");
+    assert!(line.contains(r#""target":"audit""#), "{line}");
+    assert!(line.contains(r#""plugin":"logs""#), "{line}");
+}
+
+#[test]
 fn an_error_is_a_500_with_the_reason_in_the_log_only() {
     let upstream = Upstream::echo();
     let host = start(&upstream, &[]);
@@ -106,7 +138,7 @@ fn typed_fields_stay_typed() {
 }
 
 #[test]
-fn text_of_a_plugin_cannot_forge_lines_of_the_log() {
+fn text_fields_of_a_plugin_cannot_forge_lines_of_the_log() {
     let upstream = Upstream::echo();
     let host = start(&upstream, &[]);
     ask(&host, "fields");
@@ -135,6 +167,19 @@ fn events_are_in_the_plugins_spans_and_those_in_the_requests() {
 }
 
 #[test]
+fn a_parent_that_an_event_names_is_its_parent() {
+    let upstream = Upstream::echo();
+    let host = start(&upstream, &[]);
+    ask(&host, "parents");
+    let line = host.wait_for_log("with a parent of its own");
+    assert!(line.contains("explicit: ") && !line.contains("current"), "{line}");
+    let line = host.wait_for_log("without a parent");
+    assert!(!line.contains("request{"), "{line}");
+    let line = host.wait_for_log("in a clone of a span");
+    assert!(line.contains("explicit: "), "{line}");
+}
+
+#[test]
 fn every_hook_logs_and_threads_do_too() {
     let upstream = Upstream::echo();
     let host = start(&upstream, &[]);
@@ -159,4 +204,25 @@ fn the_hosts_filter_decides_what_a_plugin_logs() {
     for quiet in ["at info", "at debug", "at trace", "registering"] {
         assert!(!log.contains(quiet), "{quiet:?} should not be in\n{log}");
     }
+}
+
+#[test]
+fn a_filter_that_is_read_anew_holds_for_plugins_too() {
+    let upstream = Upstream::echo();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("host.toml");
+    fs::write(&config, "log = 'warn,host=info'\n").unwrap();
+    let mut args = with_plugins(&upstream, &[&library("logs")]);
+    args.extend(["--config".to_owned(), config.display().to_string()]);
+    let host = Host::start(&args);
+    ask(&host, "levels");
+    host.wait_for_log("log at warn");
+    assert!(!host.log().contains("at debug"), "{}", host.log());
+
+    fs::write(&config, "log = 'debug'\n").unwrap();
+    host.signal(libc::SIGHUP);
+    host.wait_for_log("the log filter was read anew");
+    ask(&host, "levels");
+    host.wait_for_log("tracing at debug");
+    host.wait_for_log("log at debug");
 }

@@ -19,7 +19,9 @@ struct Seen {
 
 fn serve(binary: PathBuf, plugins: &[&Path]) -> Seen {
     let upstream = Upstream::echo();
-    let host = Launch::new(&with_plugins(&upstream, plugins)).binary(binary).start();
+    let mut args = with_plugins(&upstream, plugins);
+    args.extend(["--drain-delay", "0s"].map(str::to_owned));
+    let host = Launch::new(&args).binary(binary).start();
     let set = header_seen(&host, &upstream, "x-set-on-request");
     let generation = upstream.last().header("x-generation").map(str::to_owned);
     assert!(host.stop().success(), "{}", host.log());
