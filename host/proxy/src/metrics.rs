@@ -95,8 +95,11 @@ impl Metrics {
         help: &str,
         labels: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Result<Metric, Error> {
-        // OpenMetrics puts the suffix of a counter there itself.
+        // The encoder puts the suffix of a counter there itself, and the full stop of the help. A
+        // line break in the help would begin a line of another meaning.
         let name = name.strip_suffix("_total").unwrap_or(name);
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let help = help.trim_end_matches('.');
         let mut all: Labels = vec![("plugin".to_owned(), plugin.to_owned())];
         all.extend(labels.map(|(key, value)| (key.to_owned(), value.to_owned())));
         if let Some(bad) =
@@ -219,7 +222,7 @@ mod tests {
     fn plugins_share_a_registry_and_names_are_checked() {
         let metrics = Metrics::new();
         let get = |kind, name: &str, label| {
-            metrics.for_plugin("p", kind, name, "what", [("by", label)].into_iter())
+            metrics.for_plugin("p", kind, name, "what\n# it is.", [("by", label)].into_iter())
         };
         assert!(get(MetricKind::COUNTER, "hits_total", "a").is_ok());
         assert!(get(MetricKind::COUNTER, "hits_total", "a").is_ok());
@@ -229,6 +232,7 @@ mod tests {
         assert!(get(MetricKind::GAUGE, "9 lives", "b").is_err());
         metrics.count_failure("p", true);
         let text = metrics.encode();
+        assert!(text.contains("# HELP hits what # it is.\n"), "{text}");
         assert!(text.contains("hits_total{plugin=\"p\",by=\"a\"} 0"), "{text}");
         assert!(text.contains("tenon_plugin_failures_total{plugin=\"p\",kind=\"panic\"} 1"));
     }

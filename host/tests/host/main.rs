@@ -3,10 +3,13 @@
 // A test fails loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod admin;
 mod basic_auth;
 mod grpc;
 mod h2;
 mod http2;
+mod identity;
+mod logging;
 mod secrets;
 mod tls_in;
 mod tls_out;
