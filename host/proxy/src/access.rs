@@ -4,7 +4,7 @@
 //! pays for formatting its line, not for a system call. They reach the file within [`FLUSH`].
 
 use bytes::Bytes;
-use http::{Method, StatusCode, Uri, Version};
+use http::{Method, StatusCode, Uri, Version, request};
 use http_body::Frame;
 use std::fmt::Write as _;
 use std::io::Write;
@@ -128,9 +128,27 @@ pub(crate) struct Record {
     pub(crate) target: Uri,
     pub(crate) version: Version,
     pub(crate) user: Option<String>,
-    pub(crate) status: StatusCode,
+    pub(crate) status: u16,
     /// From the start to the head of the upstream's response; none if we answered ourselves.
     pub(crate) upstream: Option<Duration>,
+}
+
+/// What the record says of a client that has not waited for an answer; nginx's number for it.
+const CLIENT_CLOSED: u16 = 499;
+
+impl Record {
+    pub(crate) fn of(head: &request::Parts, started: Instant, client: SocketAddr) -> Self {
+        Self {
+            started,
+            client,
+            method: head.method.clone(),
+            target: head.uri.clone(),
+            version: head.version,
+            user: None,
+            status: CLIENT_CLOSED,
+            upstream: None,
+        }
+    }
 }
 
 /// How a response ended.
@@ -139,17 +157,24 @@ struct End {
     complete: bool,
 }
 
-/// Follows a response's body to its end, and then writes the record: also when the client has gone
-/// away in between.
+/// Follows a request to the end of its response, and then writes the record: also when the client
+/// has gone away in between.
 pub(crate) struct Watch {
     log: AccessLog,
-    record: Record,
+    pub(crate) record: Record,
     end: End,
 }
 
 impl Watch {
-    pub(crate) fn new(log: AccessLog, record: Record, empty: bool) -> Self {
-        Self { log, record, end: End { bytes: 0, complete: empty } }
+    pub(crate) fn new(log: AccessLog, record: Record) -> Self {
+        Self { log, record, end: End { bytes: 0, complete: false } }
+    }
+
+    /// There is an answer; it is the whole of it if it has no body.
+    pub(crate) fn answered(&mut self, status: StatusCode, user: Option<String>, empty: bool) {
+        self.record.status = status.as_u16();
+        self.record.user = user;
+        self.end.complete = empty || self.record.method == Method::HEAD;
     }
 
     /// A frame passes; `ended` says that it is the last.
@@ -183,7 +208,7 @@ impl Record {
         let Self { client, method, target, version, status, .. } = self;
         write!(out, "{time} client={} method={method} target=", client.ip())?;
         quoted(&target.to_string(), out)?;
-        write!(out, " version={version:?} status={}", status.as_u16())?;
+        write!(out, " version={version:?} status={status}")?;
         if let Some(user) = &self.user {
             out.push_str(" user=");
             quoted(user, out)?;
@@ -208,7 +233,7 @@ impl Record {
         )?;
         out.push_str(",\"target\":");
         quoted(&target.to_string(), out)?;
-        write!(out, ",\"version\":\"{version:?}\",\"status\":{}", status.as_u16())?;
+        write!(out, ",\"version\":\"{version:?}\",\"status\":{status}")?;
         if let Some(user) = &self.user {
             out.push_str(",\"user\":");
             quoted(user, out)?;
@@ -248,7 +273,7 @@ mod tests {
             target: Uri::from_static("/a?b=%22"),
             version: Version::HTTP_11,
             user: Some(user.to_owned()),
-            status: StatusCode::OK,
+            status: 200,
             upstream: None,
         }
     }

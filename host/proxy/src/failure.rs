@@ -34,6 +34,9 @@ pub(crate) enum Failure {
     /// The upstream has not answered in time.
     #[error("the upstream {upstream} has not answered within {limit:?}")]
     Timeout { upstream: String, limit: Duration },
+    /// The time for the whole request is over, whoever took it.
+    #[error("there is no answer within --request-timeout, {limit:?}")]
+    TooLong { limit: Duration },
     /// The upstream has broken off, or does not speak HTTP.
     #[error("the upstream {upstream} failed: {error}")]
     Upstream { upstream: String, error: String },
@@ -55,7 +58,9 @@ impl Failure {
             Self::RequestBody(BodyFailure::Plugin(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::RequestBody(BodyFailure::Incoming(_)) => StatusCode::BAD_REQUEST,
             Self::Connect { .. } | Self::Upstream { .. } => StatusCode::BAD_GATEWAY,
-            Self::ConnectTimeout { .. } | Self::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::ConnectTimeout { .. } | Self::Timeout { .. } | Self::TooLong { .. } => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
         }
     }
 

@@ -12,13 +12,13 @@ use crate::upstream::Client;
 use arc_swap::ArcSwap;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, UPGRADE};
 use http::uri::{PathAndQuery, Uri};
-use http::{Method, Request, Response, StatusCode, Version, request};
+use http::{Request, Response, StatusCode, Version, request};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use plugin_interface::Route;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -90,18 +90,21 @@ impl Proxy {
         // the connection ends with the answer.
         let guard_is_off = switch.is_some();
         let (head, body) = request.into_parts();
-        let mut record = self.access.is_some().then(|| Record::of(&head, started, connection.peer));
+        let mut watch = self
+            .access
+            .clone()
+            .map(|log| Box::new(Watch::new(log, Record::of(&head, started, connection.peer))));
 
         let (mut state, admitted) = self.admit(connection, head, body);
         let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(failure) => {
                 chain.fail(&mut state, failure);
-                return self.finish(state, record, guard_is_off);
+                return self.finish(state, watch, guard_is_off);
             }
         };
-        if let Some(record) = &mut record {
-            record.client = admitted.client;
+        if let Some(watch) = &mut watch {
+            watch.record.client = admitted.client;
         }
 
         let route = Route::new(&self.config.target.text, self.config.prefix.as_str());
@@ -110,8 +113,8 @@ impl Proxy {
             if state.response.is_none() {
                 let keep_headers = chain.looks_back(passed);
                 let answer = self.forward(&mut state, admitted.upgrade, switch, keep_headers).await;
-                if let Some(record) = &mut record {
-                    record.upstream = Some(started.elapsed());
+                if let Some(watch) = &mut watch {
+                    watch.record.upstream = Some(started.elapsed());
                 }
                 if let Err(failure) = answer {
                     chain.fail(&mut state, failure);
@@ -127,10 +130,9 @@ impl Proxy {
             Some(limit) => tokio::time::timeout(limit, way).await.map_err(|_| limit),
         };
         if let Err(limit) = in_time {
-            let upstream = self.config.target.text.clone();
-            chain.fail(&mut state, Failure::Timeout { upstream, limit });
+            chain.fail(&mut state, Failure::TooLong { limit });
         }
-        self.finish(state, record, guard_is_off)
+        self.finish(state, watch, guard_is_off)
     }
 
     /// Makes the state of a request, and checks it. Also a request that is refused has a state: the
@@ -239,7 +241,7 @@ impl Proxy {
     fn finish(
         &self,
         mut state: State,
-        record: Option<Record>,
+        mut watch: Option<Box<Watch>>,
         guard_is_off: bool,
     ) -> Response<ProxyBody> {
         let mut head = state.response.take().unwrap_or_else(|| {
@@ -257,29 +259,11 @@ impl Proxy {
         if last && !switched && state.request.version <= Version::HTTP_11 {
             head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let watch = record.zip(self.access.as_ref()).map(|(mut record, log)| {
-            record.status = head.status;
-            record.user = state.identity.take();
-            let empty = record.method == Method::HEAD || state.body.is_empty();
-            Box::new(Watch::new(log.clone(), record, empty))
-        });
+        if let Some(watch) = &mut watch {
+            watch.answered(head.status, state.identity.take(), state.body.is_empty());
+        }
         let idle = self.config.timeouts.idle;
         let body = ProxyBody::new(std::mem::take(&mut state.body), idle).watched(watch);
         Response::from_parts(head, body)
-    }
-}
-
-impl Record {
-    fn of(head: &request::Parts, started: Instant, client: SocketAddr) -> Self {
-        Self {
-            started,
-            client,
-            method: head.method.clone(),
-            target: head.uri.clone(),
-            version: head.version,
-            user: None,
-            status: StatusCode::OK,
-            upstream: None::<Duration>,
-        }
     }
 }

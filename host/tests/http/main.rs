@@ -1,12 +1,15 @@
 //! What the proxy does with HTTP, over real sockets: what reaches the upstream, byte for byte, and
 //! what the client gets.
 
+mod access;
 mod claims;
+mod drain;
 mod failures;
 mod framing;
 mod hop_by_hop;
 mod limits;
 mod messages;
+mod panics;
 mod raw;
 mod reuse;
 mod target;
