@@ -108,14 +108,14 @@ enum Source {
 }
 
 impl ProxyBody {
-    /// A body that fails when nothing comes for `idle`.
-    pub(crate) fn new(payload: Payload, idle: Duration) -> Self {
+    /// A body that fails when nothing comes for as long as `idle` has patience.
+    pub(crate) fn new(payload: Payload, idle: Patience) -> Self {
         let source = match payload {
             Payload::Empty => Source::Empty,
             Payload::Incoming(incoming) => Source::Incoming(incoming),
             Payload::Plugin(body) => Source::Plugin(body.into()),
         };
-        Self { source, idle: Patience::new(idle), watch: None, pace: None }
+        Self { source, idle, watch: None, pace: None }
     }
 
     /// For whoever waits while this body is sent; none if there is nothing to send.

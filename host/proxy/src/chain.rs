@@ -7,6 +7,7 @@ use crate::exchange::State;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::native::Plugin;
+use crate::span::under;
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, CONNECTION, WWW_AUTHENTICATE};
 use plugin_interface::host::abi_stable::std_types::{RErr, ROk};
@@ -189,11 +190,10 @@ impl Chain {
     /// reason.
     pub(crate) fn fail(&self, state: &mut State, failure: Failure) {
         let status = failure.status();
-        if failure.by_client() {
-            tracing::debug!(status = status.as_u16(), "{failure}");
-        } else {
-            tracing::error!(status = status.as_u16(), "{failure}");
-        }
+        under(|| match failure.by_client() {
+            true => tracing::debug!(status = status.as_u16(), "{failure}"),
+            false => tracing::error!(status = status.as_u16(), "{failure}"),
+        });
         if let Failure::Plugin { plugin, error } = &failure {
             self.metrics.count_failure(plugin, error.kind() == ErrorKind::PANICKED);
         }
@@ -207,7 +207,7 @@ impl Chain {
             RErr(error) => Err(error),
         };
         if let Err(error) = rendered {
-            tracing::error!("{name} failed, the built-in page is sent: {error}");
+            under(|| tracing::error!("{name} failed, the built-in page is sent: {error}"));
             self.metrics.count_failure(name, error.kind() == ErrorKind::PANICKED);
             let _ = state.respond(page(shown)); // cannot fail: the status is one of ours
         }

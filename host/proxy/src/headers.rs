@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::service::Connection;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName,
     HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -30,6 +31,11 @@ pub(crate) fn is_framing(name: &str) -> bool {
     )
 }
 
+fn is_hop_by_hop(name: &str) -> bool {
+    name != "content-length" && is_framing(name)
+        || matches!(name, "proxy-authenticate" | "proxy-authorization")
+}
+
 /// What a request's head says of the request, beside what is passed on.
 pub(crate) struct Admitted {
     /// What the client calls us: the target's authority or the `Host` header.
@@ -44,8 +50,7 @@ pub(crate) struct Admitted {
 /// what is not passed on or not to be believed. What stays is what plugins and upstream see.
 pub(crate) fn admit(
     head: &mut request::Parts,
-    peer: SocketAddr,
-    scheme: &'static str,
+    connection: &Connection,
     config: &Config,
 ) -> Result<Admitted, Failure> {
     if head.method == Method::CONNECT {
@@ -69,9 +74,9 @@ pub(crate) fn admit(
     }
     let upgrade = take_upgrade(head);
     remove_hop_by_hop(&mut head.headers);
-    let trusted = is_trusted(peer.ip(), &config.trusted_proxies);
+    let trusted = is_trusted(connection.peer.ip(), &config.trusted_proxies);
     remove_claims(&mut head.headers, &config.identity_header, trusted);
-    let client = forwarded(&mut head.headers, peer, scheme, &authority, trusted, config);
+    let client = forwarded(&mut head.headers, connection, &authority, trusted, config);
     // From here on the target is a path, whatever form it came in (RFC 9112, section 3.2).
     if head.uri.scheme().is_some() || head.uri.authority().is_some() {
         let target = head.uri.path_and_query().cloned();
@@ -161,6 +166,9 @@ fn has_token(headers: &HeaderMap, token: &[u8]) -> bool {
 /// `Trailer` stays on a message in chunks: without it hyper does not send the trailers on. `TE`
 /// stays as far as it says `trailers`, which gRPC needs.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if !headers.keys().any(|name| is_hop_by_hop(name.as_str())) {
+        return; // one walk costs less than looking for each
+    }
     for value in headers.remove_all(CONNECTION) {
         for token in value.as_bytes().split(|byte| *byte == b',') {
             let Ok(name) = HeaderName::from_bytes(token.trim_ascii()) else { continue };
@@ -229,14 +237,13 @@ fn is_trusted(ip: IpAddr, trusted: &[IpNet]) -> bool {
 /// Sets `X-Forwarded-For`, `-Proto` and `-Host`, and says who the client is.
 fn forwarded(
     headers: &mut HeaderMap,
-    peer: SocketAddr,
-    scheme: &'static str,
+    connection: &Connection,
     authority: &HeaderValue,
     trusted: bool,
     config: &Config,
 ) -> SocketAddr {
-    let mut client = peer;
-    let mut for_value = peer.ip().to_string();
+    let mut client = connection.peer;
+    let mut for_value = connection.forwarded_for.clone();
     if trusted {
         let before: Vec<String> = headers
             .get_all(X_FORWARDED_FOR)
@@ -255,14 +262,14 @@ fn forwarded(
             }
         }
         if !before.is_empty() {
-            for_value = format!("{}, {for_value}", before.join(", "));
+            let chain = format!("{}, {}", before.join(", "), connection.peer.ip());
+            // Each part was a header's, so the whole can be one.
+            for_value = HeaderValue::from_str(&chain).unwrap_or(for_value);
         }
     }
-    if let Ok(value) = HeaderValue::from_str(&for_value) {
-        let _ = headers.try_insert(X_FORWARDED_FOR, value);
-    }
+    let _ = headers.try_insert(X_FORWARDED_FOR, for_value);
     if !trusted || !headers.contains_key(X_FORWARDED_PROTO) {
-        let _ = headers.try_insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
+        let _ = headers.try_insert(X_FORWARDED_PROTO, HeaderValue::from_static(connection.scheme));
     }
     if !authority.is_empty() && (!trusted || !headers.contains_key(X_FORWARDED_HOST)) {
         let _ = headers.try_insert(X_FORWARDED_HOST, authority.clone());

@@ -17,6 +17,7 @@ pub mod native;
 mod patience;
 mod server;
 mod service;
+mod span;
 mod store;
 mod upgrade;
 mod upstream;

@@ -7,6 +7,8 @@ use crate::config::Config;
 use crate::exchange::State;
 use crate::failure::Failure;
 use crate::headers::{Admitted, admit, remove_hop_by_hop};
+use crate::patience::{Patience, Timers};
+use crate::span::RequestSpan;
 use crate::upgrade;
 use crate::upstream::Client;
 use arc_swap::ArcSwap;
@@ -20,7 +22,6 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
 
 /// Everything that requests need, shared by all connections.
 pub struct Proxy {
@@ -36,11 +37,22 @@ pub struct Proxy {
     pub(crate) tunnels: TaskTracker,
 }
 
-/// Where a request comes from.
-#[derive(Clone, Copy, Debug)]
+/// Where requests come from.
+#[derive(Clone, Debug)]
 pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     pub(crate) scheme: &'static str,
+    /// The peer's address for `X-Forwarded-For`: made once, not for each request.
+    pub(crate) forwarded_for: HeaderValue,
+    timers: Timers,
+}
+
+impl Connection {
+    pub(crate) fn new(peer: SocketAddr, scheme: &'static str) -> Self {
+        let forwarded_for = HeaderValue::from_str(&peer.ip().to_string())
+            .unwrap_or(HeaderValue::from_static("unknown")); // an address is always a value
+        Self { peer, scheme, forwarded_for, timers: Timers::default() }
+    }
 }
 
 impl Proxy {
@@ -64,21 +76,17 @@ impl Proxy {
     /// Serves one request, in a span that everything logged on its way is under.
     pub(crate) async fn serve(
         &self,
-        connection: Connection,
+        connection: &Connection,
         request: Request<Incoming>,
     ) -> Response<ProxyBody> {
-        let span = tracing::info_span!(
-            "request",
-            method = request.method().as_str(),
-            path = request.uri().path(),
-            peer = %connection.peer.ip(),
-        );
-        self.pass(connection, request).instrument(span).await
+        let (method, target) = (request.method().clone(), request.uri().clone());
+        let span = RequestSpan::new(method, target, connection.peer.ip());
+        span.around(self.pass(connection, request)).await
     }
 
     async fn pass(
         &self,
-        connection: Connection,
+        connection: &Connection,
         mut request: Request<Incoming>,
     ) -> Response<ProxyBody> {
         let started = Instant::now();
@@ -100,7 +108,7 @@ impl Proxy {
             Ok(admitted) => admitted,
             Err(failure) => {
                 chain.fail(&mut state, failure);
-                return self.finish(state, watch, guard_is_off);
+                return self.finish(connection, state, watch, guard_is_off);
             }
         };
         if let Some(watch) = &mut watch {
@@ -112,7 +120,9 @@ impl Proxy {
             let passed = chain.request(&mut state, route, self.config.forward_authorization).await;
             if state.response.is_none() {
                 let keep_headers = chain.looks_back(passed);
-                let answer = self.forward(&mut state, admitted.upgrade, switch, keep_headers).await;
+                let answer = self
+                    .forward(connection, &mut state, admitted.upgrade, switch, keep_headers)
+                    .await;
                 if let Some(watch) = &mut watch {
                     watch.record.upstream = Some(started.elapsed());
                 }
@@ -132,19 +142,24 @@ impl Proxy {
         if let Err(limit) = in_time {
             chain.fail(&mut state, Failure::TooLong { limit });
         }
-        self.finish(state, watch, guard_is_off)
+        self.finish(connection, state, watch, guard_is_off)
+    }
+
+    /// For what may keep a request of this connection waiting.
+    fn patience(&self, connection: &Connection) -> Patience {
+        Patience::new(self.config.timeouts.idle, connection.timers.clone())
     }
 
     /// Makes the state of a request, and checks it. Also a request that is refused has a state: the
     /// error page may look at it.
     fn admit(
         &self,
-        connection: Connection,
+        connection: &Connection,
         mut head: request::Parts,
         body: Incoming,
     ) -> (State, Result<Admitted, Failure>) {
-        let Connection { peer, scheme } = connection;
-        let mut admitted = admit(&mut head, peer, scheme, &self.config);
+        let Connection { peer, scheme, .. } = *connection;
+        let mut admitted = admit(&mut head, connection, &self.config);
         let (authority, client) = match &mut admitted {
             Ok(admitted) => (admitted.authority.clone(), admitted.client),
             Err(_) => (HeaderValue::from_static(""), peer),
@@ -155,6 +170,7 @@ impl Proxy {
     /// Sends the request upstream; the response is then in the state.
     async fn forward(
         &self,
+        connection: &Connection,
         state: &mut State,
         upgrade: Option<HeaderValue>,
         switch: Option<OnUpgrade>,
@@ -192,7 +208,7 @@ impl Proxy {
 
         let repeatable =
             state.body.is_empty() && state.request.method.is_idempotent() && upgrade.is_none();
-        let body = ProxyBody::new(std::mem::take(&mut state.body), self.config.timeouts.idle);
+        let body = ProxyBody::new(std::mem::take(&mut state.body), self.patience(connection));
         let mut request = Request::new(body);
         *request.method_mut() = state.request.method.clone();
         *request.uri_mut() = uri;
@@ -201,7 +217,7 @@ impl Proxy {
             state.request.headers = request.headers().clone();
         }
         let again = repeatable.then_some(&state.request.headers);
-        let mut response = self.client.send(request, again).await?;
+        let mut response = self.client.send(request, again, &connection.timers).await?;
 
         let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         if switched {
@@ -240,6 +256,7 @@ impl Proxy {
     /// The response as hyper sends it, and the record of it.
     fn finish(
         &self,
+        connection: &Connection,
         mut state: State,
         mut watch: Option<Box<Watch>>,
         guard_is_off: bool,
@@ -262,8 +279,8 @@ impl Proxy {
         if let Some(watch) = &mut watch {
             watch.answered(head.status, state.identity.take(), state.body.is_empty());
         }
-        let idle = self.config.timeouts.idle;
-        let body = ProxyBody::new(std::mem::take(&mut state.body), idle).watched(watch);
+        let patience = self.patience(connection);
+        let body = ProxyBody::new(std::mem::take(&mut state.body), patience).watched(watch);
         Response::from_parts(head, body)
     }
 }

@@ -1,5 +1,6 @@
 //! Connections that become something else than HTTP: WebSocket and its kin (RFC 9110, section 7.8).
 
+use crate::span::under;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
@@ -7,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 /// Joins the two connections once both sides have switched, and copies until both have ended.
 pub(crate) fn join(client: OnUpgrade, upstream: OnUpgrade, tunnels: &TaskTracker) {
-    let span = tracing::Span::current();
+    let span = under(tracing::Span::current);
     tunnels.spawn(tracing::Instrument::instrument(
         async move {
             let (client, upstream) = match tokio::try_join!(client, upstream) {

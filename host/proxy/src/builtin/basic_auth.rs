@@ -1,5 +1,6 @@
 //! The built-in `authenticator`: HTTP basic authentication with one user (RFC 7617).
 
+use crate::span::under;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -66,7 +67,7 @@ impl Authenticator for BasicAuth {
         if hash.ct_eq(&self.0.hash).into() {
             return Ok(Verdict::Accept(self.0.user.clone()));
         }
-        tracing::debug!("wrong user or password");
+        under(|| tracing::debug!("wrong user or password"));
         let response = Response::text(401, "401 Unauthorized\n");
         Ok(Verdict::Reject(response.header("www-authenticate", self.challenge())))
     }

@@ -5,6 +5,7 @@
 //! a twin here, made once and leaked: there are as many as there are places in plugins that log.
 
 use super::services::shielded;
+use crate::span::under;
 use plugin_interface::host::abi_stable::prefix_type::PrefixTypeTrait;
 use plugin_interface::host::abi_stable::sabi_types::RRef;
 use plugin_interface::host::abi_stable::std_types::RSlice;
@@ -174,7 +175,7 @@ extern "C" fn enabled(callsite: usize) -> bool {
 
 extern "C" fn event(callsite: usize, parent: u64, values: RSlice<'_, Value<'_>>) {
     with_values(callsite, &values, (), |metadata, values| match parent {
-        PARENT_CURRENT => Event::dispatch(metadata, values),
+        PARENT_CURRENT => under(|| Event::dispatch(metadata, values)),
         PARENT_NONE => Event::child_of(None, metadata, values),
         parent => Event::child_of(Id::from_u64(parent), metadata, values),
     });
@@ -187,7 +188,8 @@ extern "C" fn new_span(callsite: usize, parent: u64, values: RSlice<'_, Value<'_
             PARENT_NONE => Attributes::new_root(metadata, values),
             parent => Attributes::child_of(Id::from_u64(parent), metadata, values),
         };
-        dispatcher::get_default(|dispatch| dispatch.new_span(&span).into_u64())
+        let new_span = || dispatcher::get_default(|it| it.new_span(&span).into_u64());
+        if parent == PARENT_CURRENT { under(new_span) } else { new_span() }
     })
 }
 

@@ -107,11 +107,9 @@ pub async fn serve(
         never = server.accept(&listener) => match never {},
         () = tokio::time::sleep(drain.delay) => {}
     }
-    // What the system has taken for us would be reset when the port is closed.
-    while let Some(Ok((stream, peer))) = now(listener.accept()).await {
+    for (stream, peer) in last_connections(listener) {
         server.take(stream, peer);
     }
-    drop(listener);
     tokio::time::sleep(LAST_REQUESTS).await;
     server.end(drain.timeout).await
 }
@@ -120,13 +118,22 @@ pub async fn serve(
 /// before it has sent anything is closed at once.
 const LAST_REQUESTS: Duration = Duration::from_millis(100);
 
-/// The result of a future that is ready, without waiting for one that is not.
-async fn now<T>(future: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        biased;
-        result = future => Some(result),
-        () = std::future::ready(()) => None,
+/// Closes the port, and returns the connections that waited behind it: the system would reset them.
+///
+/// Asks the system itself: tokio only knows of connections that its reactor has been told of. Even
+/// so those are lost that come between the last look and the end; no system call does both.
+fn last_connections(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    let mut last = Vec::new();
+    while let Ok(connection) = listener.accept() {
+        last.push(connection);
     }
+    drop(listener);
+    let taken = last.into_iter().filter_map(|(stream, peer)| {
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, peer))
+    });
+    taken.collect()
 }
 
 struct Server {
@@ -157,14 +164,12 @@ impl Server {
         let (tls, watcher) = (self.tls.as_ref().map(|tls| tls.config()), self.graceful.watcher());
         tokio::spawn(async move {
             let Some(tls) = tls else {
-                return run(stream, Connection { peer, scheme: "http" }, proxy, &builder, watcher)
-                    .await;
+                return run(stream, Connection::new(peer, "http"), proxy, &builder, watcher).await;
             };
             let limit = proxy.config.timeouts.header;
             match tokio::time::timeout(limit, TlsAcceptor::from(tls).accept(stream)).await {
                 Ok(Ok(stream)) => {
-                    run(stream, Connection { peer, scheme: "https" }, proxy, &builder, watcher)
-                        .await;
+                    run(stream, Connection::new(peer, "https"), proxy, &builder, watcher).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%peer, "the TLS handshake failed: {error}"),
                 Err(_) => tracing::debug!(%peer, "the TLS handshake took more than {limit:?}"),
@@ -198,14 +203,15 @@ async fn run(
 ) {
     let timeouts = &proxy.config.timeouts;
     let stream = Timed::new(stream, timeouts.header, timeouts.idle);
+    let peer = connection.peer;
+    let shared = Arc::new((proxy.clone(), connection));
     let service = service_fn(move |request| {
-        let proxy = proxy.clone();
-        async move { Ok::<_, Infallible>(proxy.serve(connection, request).await) }
+        let shared = shared.clone();
+        async move { Ok::<_, Infallible>(shared.0.serve(&shared.1, request).await) }
     });
     let stream = TokioIo::new(Guard::new(stream));
     let serving = builder.serve_connection_with_upgrades(stream, service);
     if let Err(error) = watcher.watch(serving).await {
-        let peer = connection.peer;
         tracing::debug!(%peer, "the connection ended: {}", with_causes(&*error));
     }
 }

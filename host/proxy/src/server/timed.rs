@@ -5,7 +5,7 @@
 //! - A peer that does not read what it is sent would hold its response, and the upstream's
 //!   connection behind it, for ever.
 
-use crate::patience::Patience;
+use crate::patience::{Patience, Timers};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -27,7 +27,12 @@ impl<S> Timed<S> {
     /// The peer has `first` to show which protocol it speaks, and `write` to take some of what is
     /// sent to it.
     pub(super) fn new(stream: S, first: Duration, write: Duration) -> Self {
-        Self { stream, preface: Some(0), first: Patience::new(first), write: Patience::new(write) }
+        Self {
+            stream,
+            preface: Some(0),
+            first: Patience::new(first, Timers::default()),
+            write: Patience::new(write, Timers::default()),
+        }
     }
 
     /// Passes on how a write went; an error if none has gone anywhere for too long.

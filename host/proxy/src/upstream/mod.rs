@@ -8,6 +8,8 @@ pub(crate) use tls::{certificates, private_key};
 use crate::body::{BodyFailure, Moved, Pace, Payload, ProxyBody, with_causes};
 use crate::config::{ClientConfig, Timeouts, UpstreamHttp};
 use crate::failure::Failure;
+use crate::patience::{Patience, Timers};
+use crate::span::under;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request, Response, Uri, Version};
 use hyper::body::Incoming;
@@ -19,7 +21,9 @@ use plugin_interface::{
     Error as PluginError, Request as PluginRequest, Response as PluginResponse,
 };
 use std::error::Error;
+use std::future::poll_fn;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -84,6 +88,7 @@ impl Client {
         &self,
         mut request: Request<ProxyBody>,
         again: Option<&HeaderMap>,
+        timers: &Timers,
     ) -> Result<Response<Incoming>, Failure> {
         let pool = match self.http {
             UpstreamHttp::One => &self.negotiated,
@@ -97,17 +102,17 @@ impl Client {
         let method = again.map(|_| request.method().clone());
         let limit = self.timeouts.idle;
         let pace = request.body_mut().pace();
-        let mut answer = in_time(pool.request(request), limit, pace).await;
+        let mut answer = in_time(pool.request(request), limit, timers, pace).await;
         if let (Some(Err(error)), Some(headers), Some(method)) = (&answer, again, method)
             && is_lost(error)
         {
-            tracing::debug!("the upstream closed a connection as it was used, trying another");
-            let body = ProxyBody::new(Payload::Empty, limit);
+            under(|| tracing::debug!("the upstream closed a connection as it was used; once more"));
+            let body = ProxyBody::new(Payload::Empty, Patience::new(limit, timers.clone()));
             let mut request = Request::new(body);
             *request.method_mut() = method;
             *request.uri_mut() = uri.clone();
             *request.headers_mut() = headers.clone();
-            answer = in_time(self.fresh.request(request), limit, None).await;
+            answer = in_time(self.fresh.request(request), limit, timers, None).await;
         }
         match answer {
             Some(Ok(response)) => Ok(response),
@@ -132,7 +137,9 @@ impl Client {
                 return Err(PluginError::new(text));
             }
             let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
-            let body = ProxyBody::new(Payload::Plugin(parts.body), client.timeouts.idle);
+            let timers = Timers::default();
+            let patience = || Patience::new(client.timeouts.idle, timers.clone());
+            let body = ProxyBody::new(Payload::Plugin(parts.body), patience());
             let mut head = Request::builder().method(parts.method.as_str()).uri(uri).body(body)?;
             *head.headers_mut() = plugin_interface::http::header_map(&parts.headers)?;
             let headers = head.headers_mut();
@@ -143,12 +150,13 @@ impl Client {
                 0 => client.timeouts.idle,
                 milliseconds => Duration::from_millis(milliseconds),
             };
-            let response = match tokio::time::timeout(limit, client.send(head, None)).await {
+            let response = match tokio::time::timeout(limit, client.send(head, None, &timers)).await
+            {
                 Ok(response) => response.map_err(|failure| PluginError::new(&failure))?,
                 Err(_) => return Err(PluginError::new(format_args!("no answer within {limit:?}"))),
             };
             let (head, body) = response.into_parts();
-            let body = ProxyBody::new(Payload::Incoming(body), client.timeouts.idle);
+            let body = ProxyBody::new(Payload::Incoming(body), patience());
             Ok(PluginResponse::from_http(Response::from_parts(head, body)))
         }
     }
@@ -159,12 +167,19 @@ impl Client {
 async fn in_time<T>(
     answer: impl Future<Output = T>,
     limit: Duration,
+    timers: &Timers,
     pace: Option<Pace>,
 ) -> Option<T> {
     let mut answer = pin!(answer);
+    let mut patience = Patience::new(limit, timers.clone());
     let mut since = Instant::now();
+    patience.wait_since(since);
     loop {
-        if let Ok(answer) = tokio::time::timeout_at(since + limit, &mut answer).await {
+        let waited = poll_fn(|cx| match answer.as_mut().poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Pending => patience.poll(cx).map(|()| None),
+        });
+        if let Some(answer) = waited.await {
             return Some(answer);
         }
         since = match pace.as_ref()?.moved() {
@@ -172,6 +187,7 @@ async fn in_time<T>(
             Moved::At(moved) if moved > since => moved,
             Moved::At(_) => return None,
         };
+        patience.wait_since(since);
     }
 }
 
