@@ -1,6 +1,7 @@
 //! The command line, as the user writes it.
 #![allow(clippy::doc_markdown, rustdoc::bare_urls)] // the comments are the text of --help
 
+use crate::values::{network, time};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use host_proxy::{Format, Listen, UpstreamHttp};
 use ipnet::IpNet;
@@ -54,7 +55,7 @@ pub struct InspectArgs {
     #[arg(long, value_name = "DIR")]
     pub plugin_dir: Vec<PathBuf>,
     /// How long a plugin may take to register
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10s")]
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     pub register_timeout: Duration,
 }
 
@@ -70,7 +71,7 @@ pub struct ProxyArgs {
     /// The path that is served here; taking it off is the reverse_proxy patch's work [default: /]
     #[arg(long, value_name = "PATH")]
     pub prefix: Option<String>,
-    /// The configuration file (TOML); flags go before it
+    /// The configuration file (TOML); flags and the environment go before it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The folder for what is kept between runs [default: ./state]
@@ -90,11 +91,17 @@ pub struct ProxyArgs {
     #[arg(long, value_name = "DIR", help_heading = "Plugins")]
     pub plugin_dir: Vec<PathBuf>,
     /// How long a plugin may take to register [default: 10s]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Plugins")]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Plugins")]
     pub register_timeout: Option<Duration>,
 
     /// The user who may log in
-    #[arg(long, value_name = "USER", env = "TENON_BASIC_USER", help_heading = "Authentication")]
+    #[arg(
+        long,
+        value_name = "USER",
+        env = "TENON_BASIC_USER",
+        hide_env_values = true,
+        help_heading = "Authentication"
+    )]
     pub basic_user: Option<String>,
     /// The user's password. Others on this machine can read it in the process list: prefer
     /// --basic-password-file, or the environment variable TENON_BASIC_PASSWORD
@@ -135,26 +142,26 @@ pub struct ProxyArgs {
     #[arg(long, value_name = "FILE", requires = "upstream_cert", help_heading = "Connections")]
     pub upstream_key: Option<PathBuf>,
     /// The protocol to the upstream [default: auto]
-    #[arg(long, value_enum, help_heading = "Connections")]
+    #[arg(long, value_enum, value_name = "VERSION", help_heading = "Connections")]
     pub upstream_http: Option<HttpArg>,
     /// Send the client's Host on in place of the upstream's
     #[arg(long, help_heading = "Connections")]
     pub preserve_host: bool,
-    /// Networks whose X-Forwarded-* headers are believed; may be given several times
-    #[arg(long, value_name = "NET", help_heading = "Connections")]
+    /// Networks or addresses whose X-Forwarded-* headers are believed; may be given several times
+    #[arg(long, value_name = "NET", value_parser = network, help_heading = "Connections")]
     pub trusted_proxy: Vec<IpNet>,
 
     /// Until a request's head must be there, idle connections included [default: 30s]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Limits")]
     pub header_timeout: Option<Duration>,
     /// Until the upstream must have taken the connection [default: 5s]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Limits")]
     pub connect_timeout: Option<Duration>,
     /// Without a byte: from the upstream, in a body, or taken by the client [default: 60s]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Limits")]
     pub idle_timeout: Option<Duration>,
     /// From a request's head to its response's, plugins included [default: none]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Limits")]
     pub request_timeout: Option<Duration>,
     /// The bytes of a request's head, at least 8192 [default: 65536]
     #[arg(long, value_name = "BYTES", help_heading = "Limits")]
@@ -163,20 +170,26 @@ pub struct ProxyArgs {
     #[arg(long, value_name = "COUNT", help_heading = "Limits")]
     pub max_headers: Option<usize>,
     /// How long connections are still taken after SIGTERM [default: 500ms]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Limits")]
     pub drain_delay: Option<Duration>,
     /// How long what is under way then has to end [default: 30s]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Limits")]
     pub drain_timeout: Option<Duration>,
 
     /// What to log: a level, or target=level,… [default: info]
-    #[arg(long, value_name = "FILTER", env = "RUST_LOG", help_heading = "Logging")]
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "RUST_LOG",
+        hide_env_values = true,
+        help_heading = "Logging"
+    )]
     pub log: Option<String>,
     /// Log what a developer wants to know: short for --log debug
     #[arg(short, long, help_heading = "Logging")]
     pub debug: bool,
     /// The form of log and access records [default: text]
-    #[arg(long, value_enum, help_heading = "Logging")]
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Logging")]
     pub log_format: Option<FormatArg>,
     /// Where to write a record of each request: a file, - for the standard output, or off
     /// [default: -]

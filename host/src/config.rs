@@ -14,6 +14,9 @@ use std::time::Duration;
 /// The name of the environment variable with the password.
 const PASSWORD: &str = "TENON_BASIC_PASSWORD";
 
+/// The headers that the `http` crate's map can hold.
+const MAX_HEADERS: usize = 24_576;
+
 /// A checked configuration of the proxy.
 pub(crate) struct Checked {
     pub(crate) listen: Listen,
@@ -55,9 +58,11 @@ pub(crate) fn check(args: &ProxyArgs) -> Result<Checked> {
         header_bytes: args.max_header_bytes.unwrap_or(65536),
         headers: args.max_headers.unwrap_or(100),
     };
-    if limits.header_bytes < 8192 || limits.headers == 0 {
-        let text = "--max-header-bytes must be at least 8192, and --max-headers at least 1";
-        return Err(Usage(text.to_owned()).into());
+    if limits.header_bytes < 8192 {
+        return Err(Usage("--max-header-bytes must be at least 8192".to_owned()).into());
+    }
+    if !(1..=MAX_HEADERS).contains(&limits.headers) {
+        return Err(Usage(format!("--max-headers must be from 1 to {MAX_HEADERS}")).into());
     }
     let target = args.target.as_deref().ok_or_else(|| {
         Usage("where to send requests is not said; give --target http://HOST:PORT".to_owned())
@@ -67,8 +72,9 @@ pub(crate) fn check(args: &ProxyArgs) -> Result<Checked> {
         .parse::<HeaderName>()
         .map_err(|_| Usage(format!("--identity-header: {name:?} is not the name of a header")))?;
     let proxy = Config {
-        target: Target::parse(target).map_err(Usage)?,
-        prefix: Prefix::parse(args.prefix.as_deref().unwrap_or("/")).map_err(Usage)?,
+        target: Target::parse(target).map_err(|error| Usage(format!("--target: {error}")))?,
+        prefix: Prefix::parse(args.prefix.as_deref().unwrap_or("/"))
+            .map_err(|error| Usage(format!("--prefix: {error}")))?,
         identity_header,
         forward_authorization: args.forward_authorization,
         preserve_host: args.preserve_host,
@@ -123,12 +129,21 @@ fn admin(listen: Option<Listen>) -> Result<Option<Listen>> {
     Ok(listen)
 }
 
+/// The password that the environment holds, unless the flags say where it is. Like them it goes
+/// before the file: half of each would let nobody in, or another one than was meant.
+pub(crate) fn with_environment(mut flags: ProxyArgs) -> ProxyArgs {
+    if flags.basic_password.is_none() && flags.basic_password_file.is_none() {
+        flags.basic_password = std::env::var(PASSWORD).ok();
+    }
+    flags
+}
+
 /// User and password, both or neither: with one of them authentication would be off without a word.
 fn credentials(args: &ProxyArgs) -> Result<Option<Credentials>> {
     let password = match (&args.basic_password, &args.basic_password_file) {
         (Some(password), _) => Some(password.clone()),
         (None, Some(path)) => Some(first_line(path)?),
-        (None, None) => std::env::var(PASSWORD).ok(),
+        (None, None) => None,
     };
     let (user, password) = match (&args.basic_user, password) {
         (None, None) => return Ok(None),

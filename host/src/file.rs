@@ -3,6 +3,7 @@
 
 use crate::Usage;
 use crate::cli::{FormatArg, HttpArg, ProxyArgs};
+use crate::values::{network, time};
 use anyhow::Context;
 use host_proxy::Listen;
 use ipnet::IpNet;
@@ -43,6 +44,7 @@ pub(crate) struct File {
     pub(crate) upstream_key: Option<PathBuf>,
     pub(crate) upstream_http: Option<HttpArg>,
     pub(crate) preserve_host: bool,
+    #[serde(deserialize_with = "networks")]
     pub(crate) trusted_proxy: Vec<IpNet>,
     #[serde(deserialize_with = "duration")]
     pub(crate) header_timeout: Option<Duration>,
@@ -156,10 +158,12 @@ pub(crate) struct FilePlugins {
 }
 
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    let text = String::deserialize(from)?;
-    humantime::parse_duration(&text).map(Some).map_err(|error| {
-        D::Error::custom(format!("{text:?} is not a time ({error}); write 30s or 500ms"))
-    })
+    time(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
+}
+
+fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    texts.iter().map(|text| network(text)).collect::<Result<_, _>>().map_err(D::Error::custom)
 }
 
 fn parsed<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Listen>, D::Error> {

@@ -9,6 +9,7 @@ pub mod inspect;
 pub mod logging;
 mod plugins;
 pub mod proxy;
+mod values;
 
 /// The user asked for something that cannot be: exit code 2.
 #[derive(Debug, thiserror::Error)]

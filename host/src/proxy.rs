@@ -1,7 +1,7 @@
 //! `host`: the proxy, put together and run.
 
 use crate::cli::{FormatArg, ProxyArgs};
-use crate::config::{AccessTo, Checked, check};
+use crate::config::{AccessTo, Checked, check, with_environment};
 use crate::file::{File, FilePlugins};
 use crate::{admin, logging, plugins};
 use anyhow::{Context, Result};
@@ -24,7 +24,7 @@ pub fn run(flags: ProxyArgs) -> Result<ExitCode> {
     let visible_password = flags.basic_password.is_some();
     let file = flags.config.as_deref().map(File::read).transpose()?.unwrap_or_default();
     let fixed_filter = flags.debug || flags.log.is_some();
-    let (args, file_plugins) = file.with_flags(flags);
+    let (args, file_plugins) = file.with_flags(with_environment(flags));
     let config = check(&args)?;
     logging::start(&filter(&args), args.log_format.unwrap_or(FormatArg::Text))?;
     if visible_password {

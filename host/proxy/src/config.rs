@@ -106,16 +106,22 @@ impl Target {
     /// Parses `http://127.0.0.1:8081` or `https://example.com/base`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = |why: &str| format!("{text:?} is not an upstream's URL: {why}");
-        let uri: Uri = text.parse().map_err(|error| wrong(&format!("{error}")))?;
+        const FORM: &str = "write http://HOST[:PORT][/PATH] or https://…";
+        let uri: Uri = text.parse().map_err(|_| wrong(FORM))?;
         let parts = uri.into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
-            return Err(wrong("write http://HOST[:PORT] or https://HOST[:PORT]"));
+            return Err(wrong(FORM));
         };
         if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
             return Err(wrong("only http and https are spoken"));
         }
         if authority.as_str().contains('@') {
             return Err(wrong("a user and password cannot be in it"));
+        }
+        // What follows the host, if anything, is a port: `Uri` does not look at it.
+        let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+        if authority.host().is_empty() || !(port.is_empty() || authority.port_u16().is_some()) {
+            return Err(wrong(FORM));
         }
         let path = parts.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
         if path.query().is_some() {
@@ -156,7 +162,18 @@ mod tests {
     fn targets_are_checked_at_the_start() {
         let target = Target::parse("http://127.0.0.1:8081/base/").unwrap();
         assert_eq!((target.authority.as_str(), target.base.as_str()), ("127.0.0.1:8081", "/base"));
-        for wrong in ["127.0.0.1:8081", "ftp://a", "http://u:p@a", "http://a?b", "/a", ""] {
+        for wrong in [
+            "127.0.0.1:8081",
+            "ftp://a",
+            "http://u:p@a",
+            "http://a?b",
+            "/a",
+            "",
+            "http://",
+            "http://a:99999",
+            "http://a:",
+            "http://:80",
+        ] {
             let error = Target::parse(wrong).unwrap_err();
             assert!(error.contains("is not an upstream's URL"), "{wrong}: {error}");
         }

@@ -5,11 +5,15 @@
 
 mod admin;
 mod basic_auth;
+mod cli;
+mod config_file;
 mod grpc;
 mod h2;
 mod http2;
 mod identity;
+mod inspect;
 mod logging;
+mod plugins;
 mod secrets;
 mod tls_in;
 mod tls_out;

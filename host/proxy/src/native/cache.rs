@@ -1,8 +1,9 @@
 //! Copies of libraries, named by their content.
 
+use super::refusal::Reason;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
-use std::io::{Error, Result, Write};
+use std::io::{Error, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -16,32 +17,35 @@ pub(super) struct Copy {
 /// Copies `library` to `<folder>/<sha256>.so`, unless that is there already.
 ///
 /// The folder is the user's own: whoever can write there decides what code runs.
-pub(super) fn copy(library: &Path, folder: &Path) -> Result<Copy> {
-    let content = std::fs::read(library)?;
+pub(super) fn copy(library: &Path, folder: &Path) -> Result<Copy, Reason> {
+    let content = std::fs::read(library).map_err(Reason::Unreadable)?;
     let sha256 = hex(&Sha256::digest(&content));
     let size = content.len() as u64;
+    let path = put(&content, folder, &sha256)
+        .map_err(|error| Reason::NoCopy { folder: folder.to_owned(), error })?;
+    Ok(Copy { path, sha256, size })
+}
+
+fn put(content: &[u8], folder: &Path, sha256: &str) -> std::io::Result<PathBuf> {
     prepare(folder)?;
     // A path with a slash: without one the dynamic linker would search the system's folders.
     let path = folder.canonicalize()?.join(format!("{sha256}.so"));
     // Compared, not trusted by its name: a copy may be damaged, or its disk have been full.
     if std::fs::read(&path).is_ok_and(|copy| copy == content) {
-        return Ok(Copy { path, sha256, size });
+        return Ok(path);
     }
     let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder)?;
-    file.write_all(&content)?;
+    file.write_all(content)?;
     file.as_file().set_permissions(std::fs::Permissions::from_mode(0o500))?;
     file.persist(&path).map_err(|error| error.error)?;
-    Ok(Copy { path, sha256, size })
+    Ok(path)
 }
 
-fn prepare(folder: &Path) -> Result<()> {
+fn prepare(folder: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let mode = std::fs::metadata(folder)?.mode();
     if mode & 0o022 != 0 {
-        return Err(Error::other(format!(
-            "the cache folder {} can be written by other users; run chmod 700 on it",
-            folder.display()
-        )));
+        return Err(Error::other("other users can write there, run chmod 700 on it"));
     }
     Ok(())
 }

@@ -139,7 +139,7 @@ impl Loader {
     }
 
     fn try_load(&self, path: &Path, config: &str, info: &mut Info) -> Result<Offers, Reason> {
-        let copy = cache::copy(path, &self.cache).map_err(Reason::Unreadable)?;
+        let copy = cache::copy(path, &self.cache)?;
         (info.sha256, info.size) = (copy.sha256.clone(), copy.size);
 
         // Opening runs the library's initialisers, and registering its code: on a thread of its

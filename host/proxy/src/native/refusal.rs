@@ -21,8 +21,15 @@ pub struct Refusal {
 /// Why a library is refused.
 #[derive(Debug)]
 pub enum Reason {
-    /// The file, or its copy in the cache, could not be read or written.
+    /// The file could not be read.
     Unreadable(std::io::Error),
+    /// Its copy could not be made in the cache.
+    NoCopy {
+        /// The folder of the cache.
+        folder: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// The dynamic linker does not take it: its words.
     NotALibrary(String),
     /// It exports no plugin.
@@ -75,6 +82,11 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(error) => write!(f, "it cannot be read: {error}"),
+            Self::NoCopy { folder, error } => write!(
+                f,
+                "it cannot be copied to {}: {error}; choose another folder with --state",
+                folder.display()
+            ),
             Self::NotALibrary(words) => {
                 write!(f, "it is not a shared library that this system loads: {words}")
             }
