@@ -53,7 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     step("single calls over the boundary: cargo bench");
-    cargo::run(cargo::cargo().args(["bench", "--package", "host-proxy"]))
+    cargo::run(cargo::cargo().args(["bench", "--package", "host-proxy", "--features", "bench"]))
 }
 
 fn build() -> Result<Built> {

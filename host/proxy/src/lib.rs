@@ -5,6 +5,8 @@
 //! the connections that it comes in on.
 
 mod access;
+#[cfg(feature = "bench")]
+pub mod bench;
 mod body;
 mod builtin;
 mod chain;

@@ -1,0 +1,61 @@
+//! A request through a chain without sockets: for the benchmark of the boundary only (feature
+//! `bench`), which cannot reach what is private.
+
+use crate::body::Payload;
+use crate::chain::{Chain, Parts};
+use crate::exchange::State;
+use crate::metrics::Metrics;
+use crate::native::Plugin;
+use http::{HeaderValue, Request, Response};
+use plugin_interface::Route;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+/// A chain, and a request with twelve headers that passes it again and again.
+pub struct Passage {
+    chain: Chain,
+    state: State,
+}
+
+impl Passage {
+    /// A chain of PRE plugins.
+    pub fn new(pre: Vec<Plugin>) -> Result<Self, String> {
+        let chain = Chain::new(Parts { pre, ..Parts::default() }, Arc::new(Metrics::new()))?;
+        let mut request = Request::builder().uri("/a/b?c=d");
+        for (name, value) in [
+            ("host", "example.com"),
+            ("user-agent", "curl/8.5.0 something longer than that"),
+            ("accept", "*/*"),
+            ("accept-encoding", "gzip, br"),
+            ("accept-language", "en"),
+            ("cookie", "a=b; c=d; session=0123456789abcdef"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-host", "example.com"),
+            ("x-request-id", "0123456789"),
+            ("content-type", "application/json"),
+            ("content-length", "123"),
+        ] {
+            request = request.header(name, value);
+        }
+        let (head, ()) = request.body(()).map_err(|error| error.to_string())?.into_parts();
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let host = HeaderValue::from_static("example.com");
+        Ok(Self { chain, state: State::new(head, Payload::Empty, peer, "http", host) })
+    }
+
+    /// Down the chain, a response from an upstream that takes no time, and up again. Says whether
+    /// the chain was through at once; it must be, where nothing waits.
+    pub fn pass(&mut self) -> bool {
+        let Self { chain, state } = self;
+        state.response = None;
+        let way = pin!(async {
+            let passed = chain.request(state, Route::new("http://a", "/"), false).await;
+            state.set_response(Response::new(()).into_parts().0, Payload::Empty);
+            chain.response(state, passed).await;
+        });
+        way.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+}
