@@ -103,14 +103,16 @@ pub struct Target {
 }
 
 impl Target {
+    /// How one is written.
+    const FORM: &str = "write http://HOST[:PORT][/PATH] or https://…";
+
     /// Parses `http://127.0.0.1:8081` or `https://example.com/base`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = |why: &str| format!("{text:?} is not an upstream's URL: {why}");
-        const FORM: &str = "write http://HOST[:PORT][/PATH] or https://…";
-        let uri: Uri = text.parse().map_err(|_| wrong(FORM))?;
+        let uri: Uri = text.parse().map_err(|_| wrong(Self::FORM))?;
         let parts = uri.into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
-            return Err(wrong(FORM));
+            return Err(wrong(Self::FORM));
         };
         if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
             return Err(wrong("only http and https are spoken"));
@@ -121,7 +123,7 @@ impl Target {
         // What follows the host, if anything, is a port: `Uri` does not look at it.
         let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
         if authority.host().is_empty() || !(port.is_empty() || authority.port_u16().is_some()) {
-            return Err(wrong(FORM));
+            return Err(wrong(Self::FORM));
         }
         let path = parts.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
         if path.query().is_some() {

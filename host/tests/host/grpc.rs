@@ -34,7 +34,7 @@ fn grpc(body: AnyBody) -> Response<AnyBody> {
 
 /// Answers each message with itself, and then with the status 0.
 async fn echo(mut request: Request<Incoming>) -> Response<AnyBody> {
-    let (sender, body) = Frames::new();
+    let (sender, body) = Frames::channel();
     tokio::spawn(async move {
         while let Some(Ok(frame)) = request.frame().await {
             if frame.is_data() && sender.send(frame).is_err() {
@@ -52,7 +52,7 @@ fn a_call_gets_its_answer_and_its_status() {
     let host = Host::start(&["--target", &upstream.url("http")]);
     h2::run(async {
         let mut client = h2::connect(host.address()).await;
-        let (sender, body) = Frames::new();
+        let (sender, body) = Frames::channel();
         sender.send(Frame::data(message("hello"))).unwrap();
         drop(sender);
         let response = client.send_request(call("/test.Echo/Unary", body)).await.unwrap();
@@ -72,7 +72,7 @@ fn messages_of_a_stream_arrive_as_they_are_sent() {
     let host = Host::start(&["--target", &upstream.url("http")]);
     h2::run(async {
         let mut client = h2::connect(host.address()).await;
-        let (sender, body) = Frames::new();
+        let (sender, body) = Frames::channel();
         let mut response = client.send_request(call("/test.Echo/Bidi", body)).await.unwrap();
         for text in ["one", "two", "three"] {
             sender.send(Frame::data(message(text))).unwrap();
@@ -94,7 +94,7 @@ fn a_server_streams_before_its_status_is_known() {
     let upstream = h2::Upstream::start(move |_| {
         let mut turns = turns.lock().unwrap().take().unwrap();
         async move {
-            let (sender, body) = Frames::new();
+            let (sender, body) = Frames::channel();
             tokio::spawn(async move {
                 while let Some(text) = turns.recv().await {
                     sender.send(Frame::data(message(text))).unwrap();

@@ -71,7 +71,7 @@ pub(crate) fn empty() -> AnyBody {
 pub(crate) struct Frames(mpsc::UnboundedReceiver<Frame<Bytes>>);
 
 impl Frames {
-    pub(crate) fn new() -> (mpsc::UnboundedSender<Frame<Bytes>>, AnyBody) {
+    pub(crate) fn channel() -> (mpsc::UnboundedSender<Frame<Bytes>>, AnyBody) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (sender, Self(receiver).boxed())
     }

@@ -77,7 +77,7 @@ fn a_configuration_is_tried_too() {
     assert_eq!(output.code, Some(0), "{output:?}");
     let output = inspect("={\"allow\": [\"x\"]}");
     assert_eq!(output.code, Some(1));
-    assert!(output.stdout.contains("it does not take its configuration"), "{output:?}");
+    assert!(output.stdout.contains("it could not register"), "{output:?}");
     assert_ends(&inspect("={x}"), 2, &["is not JSON"]);
 }
 

@@ -4,6 +4,7 @@
 use crate::{assert_ends, folder_of};
 use fixtures::{Host, Launch, Upstream, get, library};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 const TARGET: &str = "--target=http://127.0.0.1:1";
 
@@ -52,7 +53,7 @@ fn a_plugin_gets_the_configuration_behind_its_name() {
     let plugin = format!("{filter}={{\"alow\": []}}");
     let output = Host::fails(&[TARGET, "--post-plugin", &plugin]);
     let words = "the POST plugin is not usable: ";
-    assert_ends(&output, 1, &[words, &filter, "it does not take its configuration: ", "alow"]);
+    assert_ends(&output, 1, &[words, &filter, "it could not register: ", "alow"]);
 }
 
 #[test]
@@ -91,7 +92,6 @@ fn a_state_folder_that_cannot_be_used_is_named() {
     let parts = [copies.as_str(), "choose another folder with --state"];
     assert_ends(&Host::fails(&args), 1, &parts);
     // Who may write there decides what code runs.
-    use std::os::unix::fs::PermissionsExt;
     fs::remove_file(&state).unwrap();
     fs::create_dir_all(state.join("plugins")).unwrap();
     fs::set_permissions(state.join("plugins"), fs::Permissions::from_mode(0o777)).unwrap();

@@ -7,16 +7,15 @@ use rustls::{ClientConfig, ClientConnection};
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Connects and gives the protocol that was negotiated, or the error of the handshake.
 fn handshake(
     address: SocketAddr,
-    config: Arc<ClientConfig>,
+    config: &ClientConfig,
     alpn: &[&str],
 ) -> std::io::Result<Option<String>> {
-    let mut config = ClientConfig::clone(&config);
+    let mut config = config.clone();
     config.alpn_protocols = alpn.iter().map(|it| it.as_bytes().to_vec()).collect();
     let mut socket = TcpStream::connect(address)?;
     socket.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -45,12 +44,12 @@ fn clients_get_the_protocol_that_they_ask_for() {
     let (upstream, files) = (Upstream::echo(), certificates());
     let host = Host::start(&args(&upstream, &files.server_certificate, &files.server_key));
     assert!(host.url("/").starts_with("https://"));
-    let negotiated = |alpn: &[&str]| handshake(host.address(), files.client(false), alpn).unwrap();
+    let negotiated = |alpn: &[&str]| handshake(host.address(), &files.client(false), alpn).unwrap();
     assert_eq!(negotiated(&["h2", "http/1.1"]).as_deref(), Some("h2"));
     assert_eq!(negotiated(&["http/1.1", "h2"]).as_deref(), Some("h2"), "the server's order counts");
     assert_eq!(negotiated(&["http/1.1"]).as_deref(), Some("http/1.1"));
     assert_eq!(negotiated(&[]), None);
-    let error = handshake(host.address(), files.client(false), &["spdy/3"]).unwrap_err();
+    let error = handshake(host.address(), &files.client(false), &["spdy/3"]).unwrap_err();
     assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
 
     assert_eq!(get(&mut Connection::tls(host.address(), files.client(false))), 200);
@@ -73,7 +72,8 @@ fn a_new_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() {
     };
     put(&old);
     let host = Host::start(&args(&upstream, &certificate, &key));
-    let trusts = |files: &Certificates| handshake(host.address(), files.client(false), &[]).is_ok();
+    let trusts =
+        |files: &Certificates| handshake(host.address(), &files.client(false), &[]).is_ok();
     assert_eq!((trusts(&old), trusts(&new)), (true, false));
     let mut open = Connection::tls(host.address(), old.client(false));
     assert_eq!(get(&mut open), 200);

@@ -1,7 +1,7 @@
 //! TLS to the upstream: whom the host trusts, and as whom it shows itself.
 
 use crate::assert_ends;
-use fixtures::{Certificates, Host, Upstream, certificates, get};
+use fixtures::{Certificates, Host, Upstream, certificates, get, library};
 use std::fs;
 use std::path::Path;
 
@@ -78,6 +78,20 @@ fn an_upstream_that_wants_a_certificate_gets_the_configured_one() {
     let host = Host::start(&with_client(&upstream, &files, &files));
     assert_eq!(get(host.address(), "/", &[]).status, 200, "{}", host.log());
     assert_eq!(upstream.requests().len(), 1);
+}
+
+/// The host's client is one for its own requests and those of plugins.
+#[test]
+fn plugins_fetch_with_the_hosts_settings() {
+    let files = certificates();
+    let (upstream, other) = (Upstream::echo(), Upstream::echo_tls(files.server(true)));
+    let plugin = format!("--pre-plugin={}", library("logs").display());
+    let args = [&with_client(&upstream, &files, &files)[..], &[plugin]].concat();
+    let host = Host::start(&args);
+    let url = format!("{}/fetched", other.url());
+    let reply = get(host.address(), "/", &[("x-do", "http"), ("x-url", &url)]);
+    assert!(reply.text().starts_with("200 GET /fetched HTTP/1.1\r\n"), "{}", host.log());
+    assert!(upstream.requests().is_empty());
 }
 
 #[test]

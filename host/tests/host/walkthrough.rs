@@ -104,7 +104,7 @@ fn a_patches_folder_with_a_mistake_stops_the_start() {
 fn a_patches_folder_that_may_not_be_read_stops_the_start() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read_dir(folder.path()).is_ok() {
         eprintln!("skipped: this user, root perhaps, may read every folder");
         return;
