@@ -242,8 +242,11 @@ impl Chain {
             Kind::Authenticator(object) | Kind::Gate(Some(object)) => Some(object),
             Kind::Gate(None) | Kind::Middleware(_) => None,
         });
+        // One that panicked, which is in the log, has none.
         let challenges = authenticators
-            .filter_map(|object| HeaderValue::from_str(&object.challenge()).ok())
+            .map(|object| object.challenge())
+            .filter(|challenge| !challenge.is_empty())
+            .filter_map(|challenge| HeaderValue::from_str(&challenge).ok())
             .collect();
         Err(LinkError::Failure(Failure::Unauthenticated { challenges }))
     }

@@ -12,9 +12,10 @@ use crate::span::RequestSpan;
 use crate::upgrade;
 use crate::upstream::Client;
 use arc_swap::ArcSwap;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{PathAndQuery, Uri};
-use http::{Request, Response, StatusCode, Version, request};
+use http::{Method, Request, Response, StatusCode, Version, request};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use plugin_interface::Route;
@@ -209,6 +210,11 @@ impl Proxy {
         let repeatable =
             state.body.is_empty() && state.request.method.is_idempotent() && upgrade.is_none();
         let body = ProxyBody::new(std::mem::take(&mut state.body), self.patience(connection));
+        // Unless told so, hyper takes these for requests without a body, and drops it.
+        let bare = matches!(state.request.method, Method::GET | Method::HEAD);
+        if bare && !body.is_end_stream() && body.size_hint().exact().is_none() {
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
         let mut request = Request::new(body);
         *request.method_mut() = state.request.method.clone();
         *request.uri_mut() = uri;

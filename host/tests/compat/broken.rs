@@ -106,7 +106,8 @@ fn a_fork_of_the_interface_is_refused_beside_the_original() {
     let started = Host::fails(&with_plugins(&Upstream::echo(), &[&original, &fork]));
     let why = format!(
         "{}: refused: its plugin-interface differs from that of {}, which is loaded already\n  \
-         HostServicesVtable field: host generation, plugin uptime",
+         HostServicesVtable field: host generation, plugin uptime\n\
+         rebuild both with the same release of plugin-interface",
         fork.display(),
         original.display(),
     );
@@ -142,7 +143,7 @@ fn a_panic_in_register_is_a_refusal() {
 
 #[test]
 fn an_error_in_register_is_a_refusal_with_the_plugins_words() {
-    let why = "it does not take its configuration: the configuration \"\" has no \"key\"";
+    let why = "it could not register: the configuration \"\" has no \"key\"";
     assert_refused(&library("fails-in-register"), why);
 }
 

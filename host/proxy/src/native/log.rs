@@ -295,11 +295,21 @@ impl Held<'_> {
     }
 }
 
-/// Text that was formatted in the plugin: shown as it is.
+/// Text that was formatted in the plugin: shown as it is, but for what would begin a line of its own
+/// in the log, or move the cursor of whoever reads it.
 struct Text<'a>(&'a str);
 
 impl fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        for part in self.0.split_inclusive(char::is_control) {
+            match part.chars().next_back().filter(|last| last.is_control()) {
+                None => f.write_str(part)?,
+                Some(last) => {
+                    f.write_str(&part[..part.len() - last.len_utf8()])?;
+                    write!(f, "{}", last.escape_default())?;
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -122,7 +122,8 @@ impl fmt::Display for Reason {
                     "its plugin-interface differs from that of {}, which is loaded already",
                     other.display()
                 )?;
-                list(f, differences)
+                list(f, differences)?;
+                f.write_str("\nrebuild both with the same release of plugin-interface")
             }
             Self::PanicAbort => f.write_str(
                 "it was built with panic = \"abort\", so that a panic in it would end the \
@@ -132,7 +133,7 @@ impl fmt::Display for Reason {
             Self::Register(error) if error.kind() == ErrorKind::PANICKED => {
                 write!(f, "it panicked in register: {error}")
             }
-            Self::Register(error) => write!(f, "it does not take its configuration: {error}"),
+            Self::Register(error) => write!(f, "it could not register: {error}"),
             Self::Hangs(limit) => write!(
                 f,
                 "it did not come back from register within {limit:?}; what takes long belongs \
