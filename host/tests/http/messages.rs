@@ -128,3 +128,15 @@ fn methods_and_headers_arrive_as_they_were_sent() {
     let value = upstream.last().headers.into_iter().find(|(name, _)| name == "x-a");
     assert_eq!(value.unwrap().1, b"caf\xe9");
 }
+
+#[test]
+fn a_get_with_a_body_in_chunks_arrives_with_it() {
+    let upstream = Upstream::echo();
+    let host = proxy(&upstream, &[]);
+    let head = "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let reply = exchange(host.address(), format!("{head}3\r\nabc\r\n0\r\n\r\n"));
+    assert_eq!(reply.status, 200);
+    let request = upstream.last();
+    assert_eq!(request.body, b"abc");
+    assert_eq!(request.values("transfer-encoding"), ["chunked"]);
+}
