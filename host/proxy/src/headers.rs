@@ -59,7 +59,7 @@ pub(crate) fn admit(
     }
     let authority = authority(head)?;
     if head.version == Version::HTTP_2 {
-        admit_http2(head, &authority)?;
+        admit_http2(head, &authority, config.limits.headers)?;
     }
     if head.headers.contains_key(TRANSFER_ENCODING) && !only_chunked(&head.headers) {
         let what = "a transfer coding other than chunked";
@@ -107,7 +107,15 @@ fn authority(head: &request::Parts) -> Result<HeaderValue, Failure> {
 }
 
 /// What is particular to HTTP/2 (RFC 9113), and that hyper leaves to us.
-fn admit_http2(head: &mut request::Parts, authority: &HeaderValue) -> Result<(), Failure> {
+fn admit_http2(
+    head: &mut request::Parts,
+    authority: &HeaderValue,
+    most: usize,
+) -> Result<(), Failure> {
+    if head.headers.len() > most {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(Failure::Unsupported { status, what: "more headers than --max-headers" });
+    }
     // Section 8.3.1: a `Host` that names another than the target is malformed.
     let other = |host: &HeaderValue| !host.as_bytes().eq_ignore_ascii_case(authority.as_bytes());
     if head.headers.get(HOST).is_some_and(other) {

@@ -153,6 +153,29 @@ fn an_http2_upstream_sees_no_headers_of_the_clients_connection() {
 }
 
 #[test]
+fn the_limits_hold_for_http2_too() {
+    let upstream = fixtures::Upstream::echo();
+    let host = start(&upstream.url(), &["--max-header-bytes=8192", "--max-headers=10"]);
+    h2::run(async {
+        let mut client = h2::connect(host.address()).await;
+        let mut status = async |request: http::request::Builder| {
+            client.send_request(request.body(h2::empty()).unwrap()).await.unwrap().status()
+        };
+        let headers = |count| {
+            (0..count)
+                .fold(h2::get("/"), |request, number| request.header(format!("x-{number}"), "1"))
+        };
+        assert_eq!(status(headers(10)).await, 200);
+        assert_eq!(status(headers(11)).await, 431);
+        assert_eq!(status(h2::get("/").header("x-a", "a".repeat(7000))).await, 200);
+        assert_eq!(status(h2::get("/").header("x-a", "a".repeat(9000))).await, 431);
+        let connect = Request::connect("tenon.test:443");
+        assert_eq!(status(connect).await, 405, "for forward proxies");
+    });
+    assert_eq!(upstream.requests().len(), 2);
+}
+
+#[test]
 fn malformed_requests_are_refused_and_the_connection_goes_on() {
     let upstream = fixtures::Upstream::echo();
     let host = start(&upstream.url(), &[]);
