@@ -61,6 +61,27 @@ pub(crate) fn admit(
     if head.version == Version::HTTP_2 {
         admit_http2(head, &authority, config.limits.headers)?;
     }
+    let upgrade = match head.headers.keys().any(is_of_connection) {
+        true => admit_connection(head)?,
+        false => None, // one walk costs less than looking for each
+    };
+    let trusted = is_trusted(connection.peer.ip(), &config.trusted_proxies);
+    remove_claims(&mut head.headers, &config.identity_header, trusted);
+    let client = forwarded(&mut head.headers, connection, &authority, trusted, config);
+    // From here on the target is a path, whatever form it came in (RFC 9112, section 3.2).
+    if head.uri.scheme().is_some() || head.uri.authority().is_some() {
+        let target = head.uri.path_and_query().cloned();
+        head.uri = target.map(Into::into).unwrap_or_default();
+    }
+    Ok(Admitted { authority, client, upgrade })
+}
+
+fn is_of_connection(name: &HeaderName) -> bool {
+    name == EXPECT || is_hop_by_hop(name.as_str())
+}
+
+/// What a request says of its connection, and the protocol that it wants to switch to.
+fn admit_connection(head: &mut request::Parts) -> Result<Option<HeaderValue>, Failure> {
     if head.headers.contains_key(TRANSFER_ENCODING) && !only_chunked(&head.headers) {
         let what = "a transfer coding other than chunked";
         return Err(Failure::Unsupported { status: StatusCode::NOT_IMPLEMENTED, what });
@@ -74,15 +95,7 @@ pub(crate) fn admit(
     }
     let upgrade = take_upgrade(head);
     remove_hop_by_hop(&mut head.headers);
-    let trusted = is_trusted(connection.peer.ip(), &config.trusted_proxies);
-    remove_claims(&mut head.headers, &config.identity_header, trusted);
-    let client = forwarded(&mut head.headers, connection, &authority, trusted, config);
-    // From here on the target is a path, whatever form it came in (RFC 9112, section 3.2).
-    if head.uri.scheme().is_some() || head.uri.authority().is_some() {
-        let target = head.uri.path_and_query().cloned();
-        head.uri = target.map(Into::into).unwrap_or_default();
-    }
-    Ok(Admitted { authority, client, upgrade })
+    Ok(upgrade)
 }
 
 /// Who is asked: the target's authority if it has one, else the one `Host` (RFC 9112, section
@@ -196,7 +209,7 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
             headers.insert(TE, HeaderValue::from_static("trailers"));
         }
     }
-    for name in ["keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization"] {
+    for name in ["keep-alive", "upgrade", "proxy-connection", "proxy-authenticate", "proxy-authorization"] {
         headers.remove(name);
     }
 }

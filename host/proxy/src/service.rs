@@ -235,14 +235,11 @@ impl Proxy {
             upgrade::join(client, hyper::upgrade::on(&mut response), &self.tunnels);
         }
         let (mut head, body) = response.into_parts();
-        let protocol = head.headers.get(UPGRADE).cloned();
+        let protocol = if switched { head.headers.remove(UPGRADE) } else { None };
         remove_hop_by_hop(&mut head.headers);
-        head.headers.remove(UPGRADE);
-        if switched {
+        if let Some(protocol) = protocol {
             head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-            if let Some(protocol) = protocol {
-                head.headers.insert(UPGRADE, protocol);
-            }
+            head.headers.insert(UPGRADE, protocol);
         }
         state.set_response(head, Payload::Incoming(body));
         Ok(())
