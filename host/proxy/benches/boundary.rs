@@ -43,7 +43,8 @@ fn chains(criterion: &mut Criterion) {
         let library = library_with(package, &release);
         let mut group = criterion.benchmark_group(package);
         for count in [0, 1, 4, 16] {
-            let plugins = (0..count).map(|_| loader.load(&library, "").unwrap()).collect();
+            let load = |_| loader.load(&library, "\"request\"").unwrap();
+            let plugins = (0..count).map(load).collect();
             let mut passage = Passage::new(plugins).unwrap();
             assert!(passage.pass());
             group.bench_function(BenchmarkId::from_parameter(count), |bencher| {

@@ -238,16 +238,17 @@ impl Chain {
                 return Ok(turn);
             }
         }
-        let authenticators = self.links.iter().filter_map(|link| match &link.kind {
-            Kind::Authenticator(object) | Kind::Gate(Some(object)) => Some(object),
-            Kind::Gate(None) | Kind::Middleware(_) => None,
-        });
-        // One that panicked, which is in the log, has none.
-        let challenges = authenticators
-            .map(|object| object.challenge())
-            .filter(|challenge| !challenge.is_empty())
-            .filter_map(|challenge| HeaderValue::from_str(&challenge).ok())
-            .collect();
+        let mut challenges = Vec::new();
+        for link in &self.links {
+            let (Kind::Authenticator(object) | Kind::Gate(Some(object))) = &link.kind else {
+                continue;
+            };
+            // One that panicked, which is in the log, has none.
+            let challenge = object.challenge();
+            if let (false, Ok(value)) = (challenge.is_empty(), HeaderValue::from_str(&challenge)) {
+                challenges.push(value);
+            }
+        }
         Err(LinkError::Failure(Failure::Unauthenticated { challenges }))
     }
 
