@@ -106,12 +106,15 @@ fn authority(head: &request::Parts) -> Result<HeaderValue, Failure> {
     if hosts.next().is_some() {
         return Err(Failure::Malformed("it has more than one Host"));
     }
+    if host.is_none() && head.version == Version::HTTP_11 {
+        return Err(Failure::Malformed("it has no Host"));
+    }
     let authority = match (head.uri.authority(), host) {
         (Some(authority), _) => HeaderValue::from_str(authority.as_str())
             .map_err(|_| Failure::Malformed("the target's host is not valid"))?,
         (None, Some(host)) => host.clone(),
         (None, None) if head.version < Version::HTTP_11 => HeaderValue::from_static(""),
-        (None, None) => return Err(Failure::Malformed("it has no Host")),
+        (None, None) => return Err(Failure::Malformed("it says no host")),
     };
     if !authority.as_bytes().iter().all(|byte| is_host_byte(*byte)) {
         return Err(Failure::Malformed("its Host is not a host"));

@@ -91,6 +91,12 @@ fn what_the_host_answers_itself_is_recorded_and_complete() {
         (&true.into(), &reply.body.len().into())
     );
 
+    let mut connection = Connection::open(host.address());
+    connection.send("HEAD /head HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(connection.read().status, 403);
+    let head = record(&host, "/head");
+    assert_eq!((&head["bytes"], &head["complete"]), (&0.into(), &true.into()));
+
     let gone = Upstream::echo().url();
     let host = proxy_to(&gone, &JSON);
     get(host.address(), "/502", &[]);

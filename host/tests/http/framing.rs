@@ -5,10 +5,11 @@ use crate::{proxy, refusal};
 use fixtures::{Upstream, exchange, get};
 
 /// Heads that are refused before anything is sent on, with the bytes that would be smuggled.
-const AMBIGUOUS: [(&str, &str); 20] = [
+const AMBIGUOUS: [(&str, &str); 21] = [
     ("two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
     ("two equal hosts", "GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n"),
     ("no host", "GET / HTTP/1.1\r\nAccept: */*\r\n\r\n"),
+    ("no host but in the target", "GET http://a/ HTTP/1.1\r\nAccept: */*\r\n\r\n"),
     ("a host with a user", "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n"),
     ("a host with a path", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"),
     (
