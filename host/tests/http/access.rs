@@ -5,6 +5,7 @@ use crate::{proxy, proxy_to};
 use fixtures::{Connection, Host, Launch, Upstream, exchange, get, library};
 use serde_json::Value;
 use std::io::{Read, Write};
+use std::sync::mpsc;
 
 /// The record of the request for `target`, as JSON.
 fn record(host: &Host, target: &str) -> Value {
@@ -123,7 +124,7 @@ fn a_client_that_leaves_in_the_middle_has_aborted() {
 
 #[test]
 fn a_client_that_does_not_wait_for_an_answer_is_recorded_too() {
-    let (asked, is_asked) = std::sync::mpsc::channel();
+    let (asked, is_asked) = mpsc::channel();
     let silent = raw::upstream(move |mut stream| {
         skip_head(&mut stream);
         let _ = asked.send(());
@@ -138,6 +139,32 @@ fn a_client_that_does_not_wait_for_an_answer_is_recorded_too() {
     let record = record(&host, "/left");
     assert_eq!((&record["status"], &record["complete"]), (&499.into(), &false.into()));
     is_asked.recv_timeout(raw::LIMIT).expect("the upstream should not be left to work on it");
+}
+
+#[test]
+fn a_client_that_leaves_in_its_own_body_has_sent_no_whole_request() {
+    let (said, heard) = mpsc::channel();
+    let upstream = raw::upstream(move |mut stream| {
+        let _ = said.send(raw::head(&mut stream).unwrap_or_default());
+        let mut body = String::new();
+        let _ = stream.read_to_string(&mut body);
+        let _ = said.send(body);
+    });
+    let host = proxy_to(&upstream, &JSON);
+    for (target, framing, sent) in [
+        ("/length", "Content-Length: 10", "half"),
+        ("/chunked", "Transfer-Encoding: chunked", "4\r\nhalf\r\n"),
+    ] {
+        let mut socket = raw::connect(host.address());
+        let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n");
+        socket.write_all(format!("{head}{sent}").as_bytes()).unwrap();
+        let head = heard.recv_timeout(raw::LIMIT).unwrap();
+        assert!(head.starts_with(&format!("POST {target} ")), "{head}");
+        drop(socket);
+        let body = heard.recv_timeout(raw::LIMIT).unwrap();
+        assert!(sent.starts_with(&body), "{body:?} may be taken for a whole body");
+        assert_eq!(record(&host, target)["status"], 400, "nobody else is to blame");
+    }
 }
 
 #[test]

@@ -32,18 +32,21 @@ fn limited(stream: TcpStream) -> TcpStream {
     stream
 }
 
-/// Reads up to the empty line behind a head; false if the connection ends before.
-pub(crate) fn skip_head(stream: &mut TcpStream) -> bool {
-    let mut last = [0; 4];
-    let mut byte = [0];
-    while last != *b"\r\n\r\n" {
+/// Reads a head with the empty line behind it; none if the connection ends before.
+pub(crate) fn head(stream: &mut TcpStream) -> Option<String> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
         if !matches!(stream.read(&mut byte), Ok(1)) {
-            return false;
+            return None;
         }
-        last.rotate_left(1);
-        last[3] = byte[0];
+        head.push(byte[0]);
     }
-    true
+    Some(String::from_utf8_lossy(&head).into_owned())
+}
+
+/// The same, if what it says does not matter.
+pub(crate) fn skip_head(stream: &mut TcpStream) -> bool {
+    head(stream).is_some()
 }
 
 /// Waits until the other side ends the connection, whatever it sends before.
@@ -53,6 +56,7 @@ pub(crate) fn wait_for_end(stream: &mut TcpStream) {
 }
 
 /// The pace of a slow peer; nothing waits for it.
+#[allow(clippy::disallowed_methods)]
 pub(crate) fn pause(milliseconds: u64) {
     thread::sleep(Duration::from_millis(milliseconds));
 }
