@@ -95,13 +95,14 @@ pub(crate) fn check(args: &ProxyArgs) -> Result<Checked> {
     }
     Ok(Checked {
         listen: args.port.unwrap_or(Listen::Everywhere(9090)),
-        proxy,
         client: ClientConfig {
+            target: Some(proxy.target.clone()),
             http: args.upstream_http.map_or(UpstreamHttp::Auto, Into::into),
             ca: args.upstream_ca.clone(),
             certificate: args.upstream_cert.clone().zip(args.upstream_key.clone()),
             timeouts,
         },
+        proxy,
         credentials: credentials(args)?,
         state: args.state.clone().unwrap_or_else(|| PathBuf::from("state")),
         register_timeout: args.register_timeout.unwrap_or(Duration::from_secs(10)),

@@ -63,7 +63,13 @@ pub fn run(args: &InspectArgs) -> Result<ExitCode> {
 fn host(runtime: &tokio::runtime::Runtime) -> Result<Arc<HostSide>> {
     let minute = Duration::from_secs(60);
     let timeouts = Timeouts { header: minute, connect: minute, idle: minute, request: None };
-    let config = ClientConfig { http: UpstreamHttp::Auto, ca: None, certificate: None, timeouts };
+    let config = ClientConfig {
+        target: None,
+        http: UpstreamHttp::Auto,
+        ca: None,
+        certificate: None,
+        timeouts,
+    };
     let _entered = runtime.enter();
     Ok(HostSide::new(
         runtime.handle().clone(),

@@ -18,7 +18,13 @@ use tokio::runtime::Runtime;
 fn host(runtime: &Runtime) -> Arc<HostSide> {
     let minute = Duration::from_secs(60);
     let timeouts = Timeouts { header: minute, connect: minute, idle: minute, request: None };
-    let config = ClientConfig { http: UpstreamHttp::Auto, ca: None, certificate: None, timeouts };
+    let config = ClientConfig {
+        target: None,
+        http: UpstreamHttp::Auto,
+        ca: None,
+        certificate: None,
+        timeouts,
+    };
     let _entered = runtime.enter();
     HostSide::new(
         runtime.handle().clone(),

@@ -2,9 +2,9 @@
 
 use crate::access::Watch;
 use crate::patience::Patience;
+use crate::upstream::Received;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
 use plugin_interface::Body;
 use plugin_interface::http::HttpBody;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 pub(crate) enum Payload {
     #[default]
     Empty,
-    Incoming(Incoming),
+    Incoming(Received),
     Plugin(Body),
 }
 
@@ -103,7 +103,7 @@ pub(crate) struct ProxyBody {
 
 enum Source {
     Empty,
-    Incoming(Incoming),
+    Incoming(Received),
     Plugin(HttpBody),
 }
 

@@ -66,6 +66,8 @@ pub struct Drain {
 /// How the upstream is spoken to.
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
+    /// The upstream that most requests go to, if there is one.
+    pub target: Option<Target>,
     /// The protocol.
     pub http: UpstreamHttp,
     /// PEM file of certificate authorities to trust in place of the system's.

@@ -212,7 +212,9 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
             headers.insert(TE, HeaderValue::from_static("trailers"));
         }
     }
-    for name in ["keep-alive", "upgrade", "proxy-connection", "proxy-authenticate", "proxy-authorization"] {
+    for name in
+        ["keep-alive", "upgrade", "proxy-connection", "proxy-authenticate", "proxy-authorization"]
+    {
         headers.remove(name);
     }
 }

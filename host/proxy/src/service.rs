@@ -165,7 +165,8 @@ impl Proxy {
             Ok(admitted) => (admitted.authority.clone(), admitted.client),
             Err(_) => (HeaderValue::from_static(""), peer),
         };
-        (State::new(head, Payload::Incoming(body), client, scheme, authority), admitted)
+        let body = Payload::Incoming(body.into());
+        (State::new(head, body, client, scheme, authority), admitted)
     }
 
     /// Sends the request upstream; the response is then in the state.

@@ -1,7 +1,9 @@
 //! The upstream: connections, protocols, and what their failures mean.
 
+mod plain;
 mod tls;
 
+pub(crate) use plain::Received;
 pub use tls::TlsError;
 pub(crate) use tls::{certificates, private_key};
 
@@ -11,8 +13,8 @@ use crate::failure::Failure;
 use crate::patience::{Patience, Timers};
 use crate::span::under;
 use http::header::CONTENT_TYPE;
+use http::uri::Scheme;
 use http::{HeaderMap, Request, Response, Uri, Version};
-use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client as Pool, Error as PoolError};
@@ -23,6 +25,7 @@ use plugin_interface::{
 use std::error::Error;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -34,6 +37,8 @@ type Connector = HttpsConnector<HttpConnector>;
 pub struct Client {
     http: UpstreamHttp,
     timeouts: Timeouts,
+    /// HTTP/1.1 without TLS, to the configured upstream.
+    plain: Option<Arc<plain::Pool>>,
     /// HTTP/1.1, or what TLS negotiates.
     negotiated: Pool<Connector, ProxyBody>,
     /// HTTP/2, with prior knowledge where there is no TLS.
@@ -46,12 +51,20 @@ impl Client {
     /// A client with its connection pool. An error names the file that it could not use.
     pub fn new(config: &ClientConfig) -> Result<Self, TlsError> {
         let tls = tls::client_config(config)?;
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(config.timeouts.connect));
+        tcp.set_keepalive(Some(Duration::from_secs(60)));
+        let target = config.target.as_ref().filter(|_| config.http != UpstreamHttp::Two);
+        let target = target.filter(|target| target.scheme == Scheme::HTTP);
+        let plain = target.and_then(|target| {
+            let origin = Uri::builder().scheme("http").authority(target.authority.clone());
+            let origin = origin.path_and_query("/").build().ok()?;
+            Some(Arc::new(plain::Pool::new(tcp.clone(), origin, config.timeouts.idle)))
+        });
         let connector = |alpn: UpstreamHttp| {
-            let mut tcp = HttpConnector::new();
-            tcp.enforce_http(false);
-            tcp.set_nodelay(true);
-            tcp.set_connect_timeout(Some(config.timeouts.connect));
-            tcp.set_keepalive(Some(Duration::from_secs(60)));
+            let tcp = tcp.clone();
             let builder = hyper_rustls::HttpsConnectorBuilder::new()
                 .with_tls_config(tls.clone())
                 .https_or_http();
@@ -72,6 +85,7 @@ impl Client {
         Ok(Self {
             http: config.http,
             timeouts: config.timeouts,
+            plain,
             negotiated: pool.build(connector(negotiated)),
             fresh: pool.clone().pool_max_idle_per_host(0).build(connector(negotiated)),
             two: pool.http2_only(true).build(connector(UpstreamHttp::Two)),
@@ -89,20 +103,26 @@ impl Client {
         mut request: Request<ProxyBody>,
         again: Option<&HeaderMap>,
         timers: &Timers,
-    ) -> Result<Response<Incoming>, Failure> {
-        let pool = match self.http {
-            UpstreamHttp::One => &self.negotiated,
-            UpstreamHttp::Two => &self.two,
+    ) -> Result<Response<Received>, Failure> {
+        let two = match self.http {
+            UpstreamHttp::One => false,
+            UpstreamHttp::Two => true,
             // gRPC is HTTP/2, and without TLS nothing negotiates it.
-            UpstreamHttp::Auto if is_grpc(&request) => &self.two,
-            UpstreamHttp::Auto => &self.negotiated,
+            UpstreamHttp::Auto => is_grpc(&request),
         };
         *request.version_mut() = Version::HTTP_11; // the pool's, not the client's, is what counts
         let uri = request.uri().clone();
         let method = again.map(|_| request.method().clone());
         let limit = self.timeouts.idle;
         let pace = request.body_mut().pace();
-        let mut answer = in_time(pool.request(request), limit, timers, pace).await;
+        let plain = self.plain.as_ref().filter(|plain| !two && plain.is_for(&uri));
+        let mut answer = if let Some(plain) = plain {
+            *request.uri_mut() = uri.path_and_query().cloned().map(Uri::from).unwrap_or_default();
+            in_time(plain.send(request), limit, timers, pace).await.map(|it| it.map_err(Into::into))
+        } else {
+            let pool = if two { &self.two } else { &self.negotiated };
+            in_time(pool.request(request), limit, timers, pace).await.map(received)
+        };
         if let (Some(Err(error)), Some(headers), Some(method)) = (&answer, again, method)
             && is_lost(error)
         {
@@ -112,7 +132,7 @@ impl Client {
             *request.method_mut() = method;
             *request.uri_mut() = uri.clone();
             *request.headers_mut() = headers.clone();
-            answer = in_time(self.fresh.request(request), limit, timers, None).await;
+            answer = in_time(self.fresh.request(request), limit, timers, None).await.map(received);
         }
         match answer {
             Some(Ok(response)) => Ok(response),
@@ -191,8 +211,32 @@ async fn in_time<T>(
     }
 }
 
+fn received<B: Into<Received>>(
+    answer: Result<Response<B>, PoolError>,
+) -> Result<Response<Received>, SendError> {
+    answer.map(|response| response.map(Into::into)).map_err(SendError::Pool)
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error(transparent)]
+    Pool(PoolError),
+    #[error(transparent)]
+    Plain(#[from] plain::SendError),
+}
+
+impl SendError {
+    fn is_connect(&self) -> bool {
+        match self {
+            Self::Pool(error) => error.is_connect(),
+            Self::Plain(error) => matches!(error, plain::SendError::Connect(_)),
+        }
+    }
+}
+
 /// Whether the connection ended before an answer came.
-fn is_lost(error: &PoolError) -> bool {
+fn is_lost(error: &SendError) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
     !error.is_connect()
         && causes(error).any(|cause| {
@@ -218,7 +262,7 @@ fn origin(uri: &Uri) -> String {
 
 /// Whose fault it is: the client's, whose body did not come; or the upstream's, that cannot be
 /// reached, or broke off.
-fn failure(error: &PoolError, uri: &Uri) -> Failure {
+fn failure(error: &SendError, uri: &Uri) -> Failure {
     let upstream = origin(uri);
     let text = with_causes(error);
     let timed_out = causes(error).any(|cause| {
@@ -241,6 +285,6 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 }
 
 /// The failure of our request's body, if that is what ended the request.
-fn body_failure(error: &PoolError) -> Option<BodyFailure> {
+fn body_failure(error: &SendError) -> Option<BodyFailure> {
     causes(error).find_map(|cause| cause.downcast_ref::<BodyFailure>()).cloned()
 }
