@@ -1,5 +1,6 @@
 //! The command line, as the user writes it.
-#![allow(clippy::doc_markdown, rustdoc::bare_urls)] // the comments are the text of --help
+// The comments are the text of --help.
+#![allow(clippy::doc_markdown, rustdoc::bare_urls, rustdoc::broken_intra_doc_links)]
 
 use crate::values::{network, time};
 use clap::{Args, Parser, Subcommand, ValueEnum};
