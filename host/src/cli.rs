@@ -145,7 +145,8 @@ pub struct ProxyArgs {
     /// The protocol to the upstream [default: auto]
     #[arg(long, value_enum, value_name = "VERSION", help_heading = "Connections")]
     pub upstream_http: Option<HttpArg>,
-    /// Send the client's Host on in place of the upstream's
+    /// Send the client's Host on in place of the upstream's; the upstream is then spoken to in
+    /// HTTP/1.1
     #[arg(long, help_heading = "Connections")]
     pub preserve_host: bool,
     /// Networks or addresses whose X-Forwarded-* headers are believed; may be given several times
@@ -158,7 +159,8 @@ pub struct ProxyArgs {
     /// Until the upstream must have taken the connection [default: 5s]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Limits")]
     pub connect_timeout: Option<Duration>,
-    /// Without a byte: from the upstream, in a body, or taken by the client [default: 60s]
+    /// Without a byte: from the upstream, in a body, or, in HTTP/1.1, taken by the client
+    /// [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Limits")]
     pub idle_timeout: Option<Duration>,
     /// From a request's head to its response's, plugins included [default: none]

@@ -86,6 +86,17 @@ pub(crate) fn check(args: &ProxyArgs) -> Result<Checked> {
             timeout: args.drain_timeout.unwrap_or(Duration::from_secs(30)),
         },
     };
+    let http = match (args.upstream_http.map_or(UpstreamHttp::Auto, Into::into), args.preserve_host)
+    {
+        // HTTP/2 has no `Host` beside the authority that the connection is for.
+        (UpstreamHttp::Two, true) => {
+            let text =
+                "--preserve-host needs HTTP/1.1 to the upstream: leave --upstream-http 2 out";
+            return Err(Usage(text.to_owned()).into());
+        }
+        (_, true) => UpstreamHttp::One,
+        (http, false) => http,
+    };
     if args.tls_cert.is_some() != args.tls_key.is_some() {
         return Err(Usage("give both --tls-cert and --tls-key, or neither".to_owned()).into());
     }
@@ -97,7 +108,7 @@ pub(crate) fn check(args: &ProxyArgs) -> Result<Checked> {
         listen: args.port.unwrap_or(Listen::Everywhere(9090)),
         client: ClientConfig {
             target: Some(proxy.target.clone()),
-            http: args.upstream_http.map_or(UpstreamHttp::Auto, Into::into),
+            http,
             ca: args.upstream_ca.clone(),
             certificate: args.upstream_cert.clone().zip(args.upstream_key.clone()),
             timeouts,

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// A body is echoed up to this size.
@@ -37,7 +38,11 @@ pub fn run(args: &EchoArgs) -> Result<ExitCode> {
 
 async fn accept(listener: TcpListener) {
     loop {
-        let Ok((stream, peer)) = listener.accept().await else { continue };
+        let Ok((stream, peer)) = listener.accept().await else {
+            // Too many files are open: it will not be better at once.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
         tokio::spawn(async move {
             let service =
                 service_fn(

@@ -99,7 +99,10 @@ async fn start(
             ExitCode::SUCCESS
         }
         Drained::CutOff(connections) => {
-            tracing::error!(connections, "the time to drain is over, connections are cut off");
+            tracing::error!(
+                connections,
+                "the time to drain is over; of so many connections some are cut off"
+            );
             ExitCode::FAILURE
         }
     })

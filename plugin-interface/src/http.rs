@@ -111,7 +111,7 @@ pub fn headers(map: &HeaderMap) -> RVec<Header> {
 
 /// Headers for the `http` crate, copied; an error on one that HTTP does not allow.
 pub fn header_map(headers: &[Header]) -> Result<HeaderMap> {
-    let mut map = HeaderMap::with_capacity(headers.len());
+    let mut map = HeaderMap::try_with_capacity(headers.len())?;
     for Header { name, value } in headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid("name", name))?;
         let value = HeaderValue::from_bytes(value).map_err(|_| invalid("value", name.as_str()))?;

@@ -1,9 +1,11 @@
 //! Bodies on their way through: the client's, the upstream's, a plugin's.
 
 use crate::access::Watch;
+use crate::headers::remove_claims;
 use crate::patience::Patience;
 use crate::upstream::Received;
 use bytes::Bytes;
+use http::HeaderName;
 use http_body::{Body as _, Frame, SizeHint};
 use plugin_interface::Body;
 use plugin_interface::http::HttpBody;
@@ -99,6 +101,8 @@ pub(crate) struct ProxyBody {
     idle: Patience,
     watch: Option<Box<Watch>>,
     pace: Option<Pace>,
+    /// The identity header, in a request's body: claims are not believed in trailers either.
+    claims: Option<HeaderName>,
 }
 
 enum Source {
@@ -115,7 +119,7 @@ impl ProxyBody {
             Payload::Incoming(incoming) => Source::Incoming(incoming),
             Payload::Plugin(body) => Source::Plugin(body.into()),
         };
-        Self { source, idle, watch: None, pace: None }
+        Self { source, idle, watch: None, pace: None, claims: None }
     }
 
     /// For whoever waits while this body is sent; none if there is nothing to send.
@@ -126,10 +130,25 @@ impl ProxyBody {
         Some(self.pace.insert(Pace(Arc::new(Mutex::new(Moved::At(Instant::now()))))).clone())
     }
 
+    /// Takes out of the trailers what a client cannot say of itself.
+    pub(crate) fn without_claims(mut self, identity: &HeaderName) -> Self {
+        self.claims = Some(identity.clone());
+        self
+    }
+
     /// Tells `watch` of each frame, and of the end.
     pub(crate) fn watched(mut self, watch: Option<Box<Watch>>) -> Self {
         self.watch = watch;
         self
+    }
+
+    fn checked(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        let Some(identity) = self.claims.as_ref().filter(|_| frame.is_trailers()) else {
+            return frame;
+        };
+        let mut trailers = frame.into_trailers().unwrap_or_default();
+        remove_claims(&mut trailers, identity, false);
+        Frame::trailers(trailers)
     }
 
     fn poll_source(
@@ -160,7 +179,7 @@ impl http_body::Body for ProxyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
         let this = &mut *self;
         let frame = match this.poll_source(cx) {
-            Poll::Ready(frame) => frame,
+            Poll::Ready(frame) => frame.map(|frame| frame.map(|it| this.checked(it))),
             Poll::Pending => {
                 if let Some(pace) = &this.pace {
                     pace.set(Moved::WaitsForSource);

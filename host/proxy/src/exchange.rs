@@ -160,7 +160,9 @@ impl RawExchange for State {
     fn set_upstream(&mut self, origin: RStr<'_>) -> Edit {
         let Ok(uri) = origin.parse::<Uri>() else { return Edit::INVALID_VALUE };
         let http = matches!(uri.scheme_str(), Some("http" | "https"));
-        if !http || uri.path() != "/" || uri.query().is_some() {
+        // A password would end up in `Host`, and in the log.
+        let user = uri.authority().is_none_or(|authority| authority.as_str().contains('@'));
+        if !http || user || uri.path() != "/" || uri.query().is_some() {
             return Edit::INVALID_VALUE;
         }
         self.upstream = Some(uri);

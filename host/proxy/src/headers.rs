@@ -203,7 +203,10 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
         }
     }
     let chunked = headers.remove(TRANSFER_ENCODING).is_some();
-    if !chunked {
+    if chunked {
+        // Left beside it by hyper's client, and then believed by its server (RFC 9112, section 6.3).
+        headers.remove(CONTENT_LENGTH);
+    } else {
         headers.remove(TRAILER);
     }
     if let Some(te) = headers.remove(TE) {
@@ -235,7 +238,7 @@ impl RemoveAll for HeaderMap {
 
 /// Removes what a client says of itself and cannot be believed: who it is, and unless the peer is
 /// trusted where it comes from.
-fn remove_claims(headers: &mut HeaderMap, identity: &HeaderName, trusted: bool) {
+pub(crate) fn remove_claims(headers: &mut HeaderMap, identity: &HeaderName, trusted: bool) {
     let claims = |name: &HeaderName| {
         let text = name.as_str();
         // CGI and its heirs see no difference between `X-User` and `X_User`.
@@ -254,6 +257,12 @@ fn remove_claims(headers: &mut HeaderMap, identity: &HeaderName, trusted: bool) 
             headers.remove(name);
         }
     }
+}
+
+/// An address as a proxy writes it: some add the port.
+fn hop(text: &str) -> Option<IpAddr> {
+    let ip = text.parse().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
+    ip.map(|ip| ip.to_canonical())
 }
 
 fn is_trusted(ip: IpAddr, trusted: &[IpNet]) -> bool {
@@ -281,7 +290,7 @@ fn forwarded(
             .collect();
         // From the right: each trusted hop vouches for the one in front of it.
         for address in before.iter().rev() {
-            let Ok(ip) = address.parse::<IpAddr>() else { break };
+            let Some(ip) = hop(address) else { break };
             client = SocketAddr::new(ip, 0);
             if !is_trusted(ip, &config.trusted_proxies) {
                 break;

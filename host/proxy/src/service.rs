@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 pub struct Proxy {
     /// How requests are treated.
     pub config: Config,
-    /// What they pass, and what a reload replaces.
+    /// What they pass: one immutable value, which a request takes once.
     pub chain: ArcSwap<Chain>,
     /// Where they go.
     pub client: Client,
@@ -210,7 +210,8 @@ impl Proxy {
 
         let repeatable =
             state.body.is_empty() && state.request.method.is_idempotent() && upgrade.is_none();
-        let body = ProxyBody::new(std::mem::take(&mut state.body), self.patience(connection));
+        let body = ProxyBody::new(std::mem::take(&mut state.body), self.patience(connection))
+            .without_claims(&self.config.identity_header);
         // Unless told so, hyper takes these for requests without a body, and drops it.
         let bare = matches!(state.request.method, Method::GET | Method::HEAD);
         if bare && !body.is_end_stream() && body.size_hint().exact().is_none() {
@@ -280,11 +281,12 @@ impl Proxy {
         if last && !switched && state.request.version <= Version::HTTP_11 {
             head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        let body = ProxyBody::new(std::mem::take(&mut state.body), self.patience(connection));
         if let Some(watch) = &mut watch {
-            watch.answered(head.status, state.identity.take(), state.body.is_empty());
+            let empty = body.is_end_stream() || body.size_hint().exact() == Some(0);
+            watch.answered(head.status, state.identity.take(), empty);
         }
-        let patience = self.patience(connection);
-        let body = ProxyBody::new(std::mem::take(&mut state.body), patience).watched(watch);
+        let body = body.watched(watch);
         Response::from_parts(head, body)
     }
 }

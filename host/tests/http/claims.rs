@@ -71,6 +71,7 @@ fn each_trusted_hop_vouches_for_the_one_in_front_of_it_only() {
         ("/2", "6.6.6.6, 10.1.1.1, 10.9.0.1", "10.1.1.1"),
         ("/3", "6.6.6.6, nonsense, 10.9.0.1", "10.9.0.1"),
         ("/4", "nonsense", "127.0.0.1"),
+        ("/5", "6.6.6.6, 10.1.1.1:51234, ::ffff:10.9.0.1", "10.1.1.1"),
     ] {
         get(host.address(), target, &[("X-Forwarded-For", sent)]);
         let line = host.wait_for_stdout(&format!("target=\"{target}\""));

@@ -114,3 +114,17 @@ fn requests_behind_each_other_stay_apart() {
     assert_eq!(requests[0].body, b"abc");
     assert_eq!(requests[1].body, b"GET /smuggled HTTP/1.1\r\nA: \r\n");
 }
+
+/// RFC 9112, section 6.3: of a length and a coding, the coding counts.
+#[test]
+fn an_upstream_s_length_beside_a_coding_is_dropped() {
+    let upstream = Upstream::respond(|_| {
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n\
+          a\r\n0123456789\r\n0\r\n\r\n"
+            .to_vec()
+    });
+    let host = proxy(&upstream, &[]);
+    let reply = fixtures::get(host.address(), "/", &[]);
+    assert_eq!((reply.text(), reply.complete), ("0123456789", true));
+    assert_eq!(reply.header("content-length"), None);
+}

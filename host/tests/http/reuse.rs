@@ -104,3 +104,19 @@ fn what_is_sent_again_is_the_same() {
     let requests = upstream.wait_for(2);
     assert_eq!(requests[0].head, requests[1].head);
 }
+
+#[test]
+fn a_connection_is_used_again_after_trailers() {
+    let upstream = Upstream::respond(|_| {
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n\
+          5\r\n12345\r\n0\r\nX-Sum: 15\r\n\r\n"
+            .to_vec()
+    });
+    let host = proxy(&upstream, &[]);
+    let mut connection = Connection::open(host.address());
+    for _ in 0..5 {
+        connection.send("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n\r\n");
+        assert_eq!(connection.read().trailer("x-sum"), Some("15"));
+    }
+    assert_eq!(upstream.connections(), 1);
+}

@@ -84,3 +84,19 @@ fn other_expectations_are_refused() {
     assert_eq!(exchange(host.address(), raw).status, 417);
     assert!(upstream.requests().is_empty());
 }
+
+/// An upstream may take trailers for headers (RFC 9110, section 6.5.2).
+#[test]
+fn nobody_says_in_a_trailer_who_he_is() {
+    let upstream = Upstream::echo();
+    let host = proxy(&upstream, &[]);
+    exchange(
+        host.address(),
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\
+         Trailer: Username, X-Forwarded-For, X-Check\r\n\r\n\
+         3\r\nabc\r\n0\r\nUsername: root\r\nX-Forwarded-For: 1.1.1.1\r\nX-Check: 6\r\n\r\n",
+    );
+    let request = upstream.last();
+    assert_eq!(request.trailers.len(), 1, "{:?}", request.trailers);
+    assert!(request.trailers[0].0.eq_ignore_ascii_case("x-check"));
+}

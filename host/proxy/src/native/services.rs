@@ -15,6 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Where audit events that plugins emit go. Must not block.
 pub trait EventSink: Send + Sync {
@@ -142,7 +143,7 @@ extern "C" fn http(
     let lent = lent(context);
     let call = lent.host.client.send_for_plugin(request);
     // On the host's runtime, since the caller may be on another.
-    let task = lent.host.runtime.spawn(call);
+    let task = AbortOnDropHandle::new(lent.host.runtime.spawn(call));
     async move {
         match task.await {
             Ok(result) => result.into(),

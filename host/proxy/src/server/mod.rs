@@ -12,6 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use socket2::SockRef;
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -159,6 +160,8 @@ impl Server {
 
     fn take(&self, stream: TcpStream, peer: SocketAddr) {
         let _ = stream.set_nodelay(true);
+        // So that a tunnel ends whose client has lost its network.
+        let _ = SockRef::from(&stream).set_keepalive(true);
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let (proxy, builder) = (self.proxy.clone(), self.builder.clone());
         let (tls, watcher) = (self.tls.as_ref().map(|tls| tls.config()), self.graceful.watcher());

@@ -12,7 +12,7 @@ use crate::config::{ClientConfig, Timeouts, UpstreamHttp};
 use crate::failure::Failure;
 use crate::patience::{Patience, Timers};
 use crate::span::under;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HeaderValue};
 use http::uri::Scheme;
 use http::{HeaderMap, Request, Response, Uri, Version};
 use hyper_rustls::HttpsConnector;
@@ -108,7 +108,9 @@ impl Client {
             UpstreamHttp::One => false,
             UpstreamHttp::Two => true,
             // gRPC is HTTP/2, and without TLS nothing negotiates it.
-            UpstreamHttp::Auto => is_grpc(&request),
+            UpstreamHttp::Auto => {
+                request.uri().scheme() == Some(&Scheme::HTTP) && is_grpc(&request)
+            }
         };
         *request.version_mut() = Version::HTTP_11; // the pool's, not the client's, is what counts
         let uri = request.uri().clone();
@@ -157,8 +159,19 @@ impl Client {
                 return Err(PluginError::new(text));
             }
             let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
+            if authority.contains('@') {
+                let text = "a user and password cannot be in a URL; send an Authorization header";
+                return Err(PluginError::new(text));
+            }
             let timers = Timers::default();
-            let patience = || Patience::new(client.timeouts.idle, timers.clone());
+            // Their timers are made here, on the host's runtime: the plugin may read the response
+            // on a thread of its own.
+            let patience = || {
+                let mut patience = Patience::new(client.timeouts.idle, timers.clone());
+                patience.wait_since(Instant::now());
+                patience.rest();
+                patience
+            };
             let body = ProxyBody::new(Payload::Plugin(parts.body), patience());
             let mut head = Request::builder().method(parts.method.as_str()).uri(uri).body(body)?;
             *head.headers_mut() = plugin_interface::http::header_map(&parts.headers)?;
@@ -246,9 +259,11 @@ fn is_lost(error: &SendError) -> bool {
         })
 }
 
+/// `application/grpc`, also with a format behind it; `application/grpc-web` is plain HTTP.
 fn is_grpc(request: &Request<ProxyBody>) -> bool {
-    let content_type = request.headers().get(CONTENT_TYPE);
-    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let rest = content_type.and_then(|value| value.strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }
 
 /// The upstream as the log names it: without path and query, which may hold secrets.

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::client::legacy::connect::HttpConnector;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tower_service::Service;
@@ -45,9 +45,10 @@ pub(super) enum SendError {
 }
 
 impl Pool {
-    /// No connection is used that has waited for longer than `limit`.
+    /// No connection is used that has waited for longer than `limit`. Called on a runtime.
     pub(super) fn new(connector: HttpConnector, origin: Uri, limit: Duration) -> Self {
         let idle = Arc::new(Idle { limit, stack: Mutex::default() });
+        tokio::spawn(sweep(Arc::downgrade(&idle), limit));
         Self { connector, origin, idle }
     }
 
@@ -104,33 +105,45 @@ impl Pool {
     }
 }
 
+/// Drops what has waited too long also when no request comes.
+async fn sweep(idle: Weak<Idle>, limit: Duration) {
+    loop {
+        tokio::time::sleep(limit).await;
+        let Some(idle) = idle.upgrade() else { return };
+        idle.drop_expired(&mut idle.lock());
+    }
+}
+
 impl Idle {
+    /// The connection used last that is ready; if none is, one that may be in a moment.
     async fn take(&self) -> Option<SendRequest<ProxyBody>> {
-        loop {
-            let (since, mut sender) = self.lock().pop()?;
-            if since.elapsed() > self.limit || sender.is_closed() {
-                continue;
+        let mut sender = {
+            let mut stack = self.lock();
+            self.drop_expired(&mut stack);
+            let ready = stack.iter().rposition(|(_, sender)| sender.is_ready());
+            match ready {
+                Some(at) => return Some(stack.remove(at).1),
+                None => stack.pop()?.1,
             }
-            if sender.is_ready() {
-                return Some(sender);
-            }
-            if let Ok(Ok(())) = tokio::time::timeout(SETTLES, sender.ready()).await {
-                return Some(sender);
-            }
-        }
+        };
+        let settled = tokio::time::timeout(SETTLES, sender.ready()).await;
+        matches!(settled, Ok(Ok(()))).then_some(sender)
     }
 
     fn put(&self, sender: SendRequest<ProxyBody>) {
-        let now = Instant::now();
         let mut stack = self.lock();
-        stack.push((now, sender));
-        // The oldest is at the bottom; one a time is enough, since one comes a time.
-        if stack.first().is_some_and(|(since, _)| now - *since > self.limit) {
-            stack.remove(0);
+        self.drop_expired(&mut stack);
+        stack.push((Instant::now(), sender));
+    }
+
+    /// The oldest are at the bottom.
+    fn drop_expired(&self, stack: &mut Vec<(Instant, SendRequest<ProxyBody>)>) {
+        if stack.first().is_some_and(|(since, _)| since.elapsed() > self.limit) {
+            stack.retain(|(since, _)| since.elapsed() <= self.limit);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Instant, SendRequest<ProxyBody>)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(Instant, SendRequest<ProxyBody>)>> {
         self.stack.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -181,6 +194,8 @@ impl Body for Received {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             None => self.give_back(),
+            // Nothing comes after trailers, and nobody asks.
+            Some(Ok(frame)) if frame.is_trailers() => self.give_back(),
             Some(Ok(_)) => self.give_back_if_ended(),
             Some(Err(_)) => self.lease = None,
         }
