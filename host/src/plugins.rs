@@ -96,6 +96,10 @@ fn load_patches(
         let plugin =
             plugin.with_context(|| format!("the patch of {} is not usable", patch.point))?;
         describe(&plugin, "patch");
+        if plugin.offers.list().len() > 1 {
+            let path = plugin.path.display();
+            tracing::warn!("{path} registers more than {}; the rest is not used", patch.point);
+        }
         tracing::info!("Loading patched {} module", patch.point);
         match patch.point {
             "reverse_proxy" => parts.reverse_proxy = Some(plugin),

@@ -6,7 +6,8 @@ use crate::chain::{Chain, Parts};
 use crate::exchange::State;
 use crate::metrics::Metrics;
 use crate::native::Plugin;
-use http::{HeaderValue, Request, Response};
+use crate::service::Connection;
+use http::{Request, Response};
 use plugin_interface::Route;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
@@ -42,8 +43,8 @@ impl Passage {
         }
         let (head, ()) = request.body(()).map_err(|error| error.to_string())?.into_parts();
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        let host = HeaderValue::from_static("example.com");
-        Ok(Self { chain, state: State::new(head, Payload::Empty, peer, "http", host) })
+        let connection = Connection::new(peer, "http");
+        Ok(Self { chain, state: State::new(head, Payload::Empty, &connection) })
     }
 
     /// Down the chain, a response from an upstream that takes no time, and up again. Says whether

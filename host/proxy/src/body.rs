@@ -3,6 +3,7 @@
 use crate::access::Watch;
 use crate::headers::remove_claims;
 use crate::patience::Patience;
+use crate::service::OneInFlight;
 use crate::upstream::Received;
 use bytes::Bytes;
 use http::HeaderName;
@@ -103,6 +104,8 @@ pub(crate) struct ProxyBody {
     pace: Option<Pace>,
     /// The identity header, in a request's body: claims are not believed in trailers either.
     claims: Option<HeaderName>,
+    /// In a response's body: until it has ended its request is being answered.
+    in_flight: Option<OneInFlight>,
 }
 
 enum Source {
@@ -119,7 +122,7 @@ impl ProxyBody {
             Payload::Incoming(incoming) => Source::Incoming(incoming),
             Payload::Plugin(body) => Source::Plugin(body.into()),
         };
-        Self { source, idle, watch: None, pace: None, claims: None }
+        Self { source, idle, watch: None, pace: None, claims: None, in_flight: None }
     }
 
     /// For whoever waits while this body is sent; none if there is nothing to send.
@@ -133,6 +136,12 @@ impl ProxyBody {
     /// Takes out of the trailers what a client cannot say of itself.
     pub(crate) fn without_claims(mut self, identity: &HeaderName) -> Self {
         self.claims = Some(identity.clone());
+        self
+    }
+
+    /// Holds on to `in_flight` to the end.
+    pub(crate) fn holding(mut self, in_flight: OneInFlight) -> Self {
+        self.in_flight = Some(in_flight);
         self
     }
 

@@ -2,6 +2,7 @@
 
 use crate::body::Payload;
 use crate::headers::is_framing;
+use crate::service::Connection;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, StatusCode, request, response};
@@ -35,21 +36,15 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(
-        request: request::Parts,
-        body: Payload,
-        peer: SocketAddr,
-        scheme: &'static str,
-        authority: HeaderValue,
-    ) -> Self {
+    pub(crate) fn new(request: request::Parts, body: Payload, connection: &Connection) -> Self {
         Self {
             request,
             response: None,
             body,
             body_changed: false,
-            peer,
-            scheme,
-            authority,
+            peer: connection.peer,
+            scheme: connection.scheme,
+            authority: HeaderValue::from_static(""),
             identity: None,
             upstream: None,
             values: Vec::new(),

@@ -6,7 +6,7 @@ use crate::chain::Chain;
 use crate::config::Config;
 use crate::exchange::State;
 use crate::failure::Failure;
-use crate::headers::{Admitted, admit, remove_hop_by_hop};
+use crate::headers::{admit, remove_hop_by_hop};
 use crate::patience::{Patience, Timers};
 use crate::span::RequestSpan;
 use crate::upgrade;
@@ -14,13 +14,14 @@ use crate::upstream::Client;
 use arc_swap::ArcSwap;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{PathAndQuery, Uri};
-use http::{Method, Request, Response, StatusCode, Version, request};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use plugin_interface::Route;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -46,13 +47,45 @@ pub(crate) struct Connection {
     /// The peer's address for `X-Forwarded-For`: made once, not for each request.
     pub(crate) forwarded_for: HeaderValue,
     timers: Timers,
+    pub(crate) in_flight: InFlight,
+}
+
+/// The requests of a connection that are being answered, from their heads to the ends of their
+/// responses.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct InFlight(Arc<AtomicUsize>);
+
+/// One of them, as long as this lives.
+pub(crate) struct OneInFlight(InFlight);
+
+impl InFlight {
+    pub(crate) fn any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
+    fn one(&self) -> OneInFlight {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        OneInFlight(self.clone())
+    }
+}
+
+impl Drop for OneInFlight {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Connection {
     pub(crate) fn new(peer: SocketAddr, scheme: &'static str) -> Self {
         let forwarded_for = HeaderValue::from_str(&peer.ip().to_string())
             .unwrap_or(HeaderValue::from_static("unknown")); // an address is always a value
-        Self { peer, scheme, forwarded_for, timers: Timers::default() }
+        Self {
+            peer,
+            scheme,
+            forwarded_for,
+            timers: Timers::default(),
+            in_flight: InFlight::default(),
+        }
     }
 }
 
@@ -82,7 +115,9 @@ impl Proxy {
     ) -> Response<ProxyBody> {
         let (method, target) = (request.method().clone(), request.uri().clone());
         let span = RequestSpan::new(method, target, connection.peer.ip());
-        span.around(self.pass(connection, request)).await
+        let in_flight = connection.in_flight.one();
+        let response = span.around(self.pass(connection, request)).await;
+        response.map(|body| body.holding(in_flight))
     }
 
     async fn pass(
@@ -104,14 +139,16 @@ impl Proxy {
             .clone()
             .map(|log| Box::new(Watch::new(log, Record::of(&head, started, connection.peer))));
 
-        let (mut state, admitted) = self.admit(connection, head, body);
-        let admitted = match admitted {
+        let mut state = State::new(head, Payload::Incoming(body.into()), connection);
+        // Also a request that is refused has a state: the error page may look at it.
+        let admitted = match admit(&mut state.request, connection, &self.config) {
             Ok(admitted) => admitted,
             Err(failure) => {
                 chain.fail(&mut state, failure);
                 return self.finish(connection, state, watch, guard_is_off);
             }
         };
+        (state.peer, state.authority) = (admitted.client, admitted.authority);
         if let Some(watch) = &mut watch {
             watch.record.client = admitted.client;
         }
@@ -149,24 +186,6 @@ impl Proxy {
     /// For what may keep a request of this connection waiting.
     fn patience(&self, connection: &Connection) -> Patience {
         Patience::new(self.config.timeouts.idle, connection.timers.clone())
-    }
-
-    /// Makes the state of a request, and checks it. Also a request that is refused has a state: the
-    /// error page may look at it.
-    fn admit(
-        &self,
-        connection: &Connection,
-        mut head: request::Parts,
-        body: Incoming,
-    ) -> (State, Result<Admitted, Failure>) {
-        let Connection { peer, scheme, .. } = *connection;
-        let mut admitted = admit(&mut head, connection, &self.config);
-        let (authority, client) = match &mut admitted {
-            Ok(admitted) => (admitted.authority.clone(), admitted.client),
-            Err(_) => (HeaderValue::from_static(""), peer),
-        };
-        let body = Payload::Incoming(body.into());
-        (State::new(head, body, client, scheme, authority), admitted)
     }
 
     /// Sends the request upstream; the response is then in the state.
@@ -234,7 +253,8 @@ impl Proxy {
                     (target.text.clone(), "it switched protocols unasked".into());
                 return Err(Failure::Upstream { upstream, error });
             };
-            upgrade::join(client, hyper::upgrade::on(&mut response), &self.tunnels);
+            let upstream = hyper::upgrade::on(&mut response);
+            upgrade::join(client, upstream, &self.tunnels, connection.in_flight.one());
         }
         let (mut head, body) = response.into_parts();
         let protocol = if switched { head.headers.remove(UPGRADE) } else { None };

@@ -1,6 +1,7 @@
 //! Connections that become something else than HTTP.
 
 use crate::proxy;
+use crate::raw::pause;
 use fixtures::{After, Connection, Stream, Upstream};
 use std::io;
 
@@ -128,4 +129,15 @@ fn a_login_comes_before_a_tunnel() {
     assert_eq!(connection.read().status, 401);
     assert!(connection.is_closed());
     assert!(upstream.requests().is_empty());
+}
+
+#[test]
+fn a_tunnel_may_be_silent_for_longer_than_a_head_may_take() {
+    let upstream = Upstream::serve(|_, stream| parrot(stream));
+    let host = proxy(&upstream, &["--header-timeout", "200ms"]);
+    let mut connection = switched(host.address());
+    hear(&mut connection, b"hello");
+    pause(600);
+    connection.send("still here.");
+    hear(&mut connection, b"still here.");
 }

@@ -205,7 +205,8 @@ async fn run(
     watcher: Watcher,
 ) {
     let timeouts = &proxy.config.timeouts;
-    let stream = Timed::new(stream, timeouts.header, timeouts.idle);
+    let in_flight = connection.in_flight.clone();
+    let stream = Timed::new(stream, in_flight, timeouts.header, timeouts.idle);
     let peer = connection.peer;
     let shared = Arc::new((proxy.clone(), connection));
     let service = service_fn(move |request| {
@@ -227,7 +228,7 @@ fn builder(proxy: &Proxy) -> Builder<TokioExecutor> {
     let crate::config::Config { timeouts, limits, .. } = &proxy.config;
     let mut builder = Builder::new(TokioExecutor::new());
     let mut http1 = builder.http1();
-    http1.timer(TokioTimer::new()).header_read_timeout(timeouts.header);
+    http1.timer(TokioTimer::new()).header_read_timeout(None); // see `Timed`
     http1.max_buf_size(limits.header_bytes.max(BUFFER));
     if limits.headers != HEADERS {
         http1.max_headers(limits.headers);

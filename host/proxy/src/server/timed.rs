@@ -1,11 +1,13 @@
 //! Connections whose peer must do its part in time, where hyper has no timer of its own.
 //!
-//! - hyper's timer for heads starts when it knows HTTP/1 from HTTP/2: a peer that sends nothing, or
-//!   a part of HTTP/2's preface, could stay for ever.
+//! - A peer must send the whole head of a request in time: from the start of the connection, or the
+//!   end of the response before. hyper has a timer for that, but only once it knows HTTP/1 from
+//!   HTTP/2, so that a peer that sends nothing could stay for ever; and it makes one for each request.
 //! - A peer that does not read what it is sent would hold its response, and the upstream's
 //!   connection behind it, for ever.
 
 use crate::patience::{Patience, Timers};
+use crate::service::InFlight;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -17,20 +19,29 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 pub(super) struct Timed<S> {
     stream: S,
-    /// How much of the preface has come; none once the protocol is known.
-    preface: Option<usize>,
-    first: Patience,
+    protocol: Protocol,
+    /// Requests that are being answered: while there are, nothing is waited for.
+    in_flight: InFlight,
+    head: Patience,
     write: Patience,
 }
 
+enum Protocol {
+    /// So much of HTTP/2's preface has come, and nothing else.
+    Unknown(usize),
+    One,
+    /// Whose idle connections are hyper's concern: it asks the peer for signs of life.
+    Two,
+}
+
 impl<S> Timed<S> {
-    /// The peer has `first` to show which protocol it speaks, and `write` to take some of what is
-    /// sent to it.
-    pub(super) fn new(stream: S, first: Duration, write: Duration) -> Self {
+    /// The peer has `head` to send a request, and `write` to take some of what is sent to it.
+    pub(super) fn new(stream: S, in_flight: InFlight, head: Duration, write: Duration) -> Self {
         Self {
             stream,
-            preface: Some(0),
-            first: Patience::new(first, Timers::default()),
+            protocol: Protocol::Unknown(0),
+            in_flight,
+            head: Patience::new(head, Timers::default()),
             write: Patience::new(write, Timers::default()),
         }
     }
@@ -63,15 +74,24 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
         let this = &mut *self;
         let start = buf.filled().len();
         let poll = Pin::new(&mut this.stream).poll_read(cx, buf);
-        let Some(seen) = this.preface else { return poll };
-        let new = &buf.filled()[start..];
-        let begins = PREFACE[seen..].starts_with(new) && seen + new.len() < PREFACE.len();
-        this.preface = begins.then_some(seen + new.len());
-        if poll.is_ready() {
+        if let Protocol::Unknown(seen) = this.protocol {
+            let new = &buf.filled()[start..];
+            this.protocol = match (PREFACE[seen..].starts_with(new), seen + new.len()) {
+                (false, _) => Protocol::One,
+                (true, seen) if seen < PREFACE.len() => Protocol::Unknown(seen),
+                (true, _) => Protocol::Two,
+            };
+        }
+        if poll.is_ready() || matches!(this.protocol, Protocol::Two) {
             return poll;
         }
-        ready!(this.first.poll(cx));
-        Poll::Ready(Err(timed_out("the peer has not begun to speak HTTP")))
+        if this.in_flight.any() {
+            // hyper looks whether the peer is still there.
+            this.head.rest();
+            return Poll::Pending;
+        }
+        ready!(this.head.poll(cx));
+        Poll::Ready(Err(timed_out("the peer has not sent a request")))
     }
 }
 

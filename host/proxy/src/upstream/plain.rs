@@ -13,9 +13,10 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::client::legacy::connect::HttpConnector;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tower_service::Service;
 
 /// A connection that was given back may need a moment to be ready: its task has to run.
@@ -31,8 +32,10 @@ pub(super) struct Pool {
 }
 
 struct Idle {
-    limit: Duration,
-    stack: Mutex<Vec<(Instant, SendRequest<ProxyBody>)>>,
+    /// The time, in halves of the limit.
+    halves: AtomicU64,
+    /// Since when they wait, and the connections.
+    stack: Mutex<Vec<(u64, SendRequest<ProxyBody>)>>,
 }
 
 /// Why there is no answer.
@@ -47,7 +50,7 @@ pub(super) enum SendError {
 impl Pool {
     /// No connection is used that has waited for longer than `limit`. Called on a runtime.
     pub(super) fn new(connector: HttpConnector, origin: Uri, limit: Duration) -> Self {
-        let idle = Arc::new(Idle { limit, stack: Mutex::default() });
+        let idle = Arc::new(Idle { halves: AtomicU64::new(0), stack: Mutex::default() });
         tokio::spawn(sweep(Arc::downgrade(&idle), limit));
         Self { connector, origin, idle }
     }
@@ -105,12 +108,14 @@ impl Pool {
     }
 }
 
-/// Drops what has waited too long also when no request comes.
+/// Counts the time in halves of the limit, and drops what has waited for two of them: nobody asks the
+/// clock for each request, and connections also end when no request comes.
 async fn sweep(idle: Weak<Idle>, limit: Duration) {
     loop {
-        tokio::time::sleep(limit).await;
+        tokio::time::sleep(limit / 2).await;
         let Some(idle) = idle.upgrade() else { return };
-        idle.drop_expired(&mut idle.lock());
+        let now = idle.halves.fetch_add(1, Ordering::Relaxed) + 1;
+        idle.lock().retain(|(since, _)| now - since < 2);
     }
 }
 
@@ -119,9 +124,7 @@ impl Idle {
     async fn take(&self) -> Option<SendRequest<ProxyBody>> {
         let mut sender = {
             let mut stack = self.lock();
-            self.drop_expired(&mut stack);
-            let ready = stack.iter().rposition(|(_, sender)| sender.is_ready());
-            match ready {
+            match stack.iter().rposition(|(_, sender)| sender.is_ready()) {
                 Some(at) => return Some(stack.remove(at).1),
                 None => stack.pop()?.1,
             }
@@ -131,19 +134,11 @@ impl Idle {
     }
 
     fn put(&self, sender: SendRequest<ProxyBody>) {
-        let mut stack = self.lock();
-        self.drop_expired(&mut stack);
-        stack.push((Instant::now(), sender));
+        let now = self.halves.load(Ordering::Relaxed);
+        self.lock().push((now, sender));
     }
 
-    /// The oldest are at the bottom.
-    fn drop_expired(&self, stack: &mut Vec<(Instant, SendRequest<ProxyBody>)>) {
-        if stack.first().is_some_and(|(since, _)| since.elapsed() > self.limit) {
-            stack.retain(|(since, _)| since.elapsed() <= self.limit);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<(Instant, SendRequest<ProxyBody>)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(u64, SendRequest<ProxyBody>)>> {
         self.stack.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
