@@ -8,7 +8,7 @@ use crate::{cargo, step};
 
 /// Run the fuzz targets, each for the given time.
 ///
-/// Needs a nightly toolchain and cargo-fuzz. What a target finds is kept under fuzz/artifacts.
+/// Needs a nightly toolchain and cargo-fuzz. What a target finds is kept under ci/fuzz/artifacts.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// One target; without it all of them, one after the other
@@ -17,6 +17,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 60)]
     seconds: u32,
 }
+
+/// Where the targets are.
+const FOLDER: &str = "ci/fuzz";
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     if !cargo::works(&mut nightly(&["--version"])) {
@@ -40,13 +43,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let limit = format!("-max_total_time={}", options.seconds);
     for target in chosen {
         step(&format!("fuzzing {target} for {} s", options.seconds));
-        cargo::run(&mut nightly(&["fuzz", "run", target, "--", &limit]))?;
+        cargo::run(&mut nightly(&["fuzz", "run", "--fuzz-dir", FOLDER, target, "--", &limit]))?;
     }
     Ok(())
 }
 
 fn targets() -> Result<Vec<String>> {
-    let output = nightly(&["fuzz", "list"]).output().context("cannot start cargo fuzz")?;
+    let output = nightly(&["fuzz", "list", "--fuzz-dir", FOLDER])
+        .output()
+        .context("cannot start cargo fuzz")?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("cargo fuzz finds no targets: {}", said.trim());

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::{cargo, step};
 
 /// The workspace and the two that it excludes.
-const WORKSPACES: [&str; 3] = ["Cargo.toml", "fixtures/plugins/Cargo.toml", "fuzz/Cargo.toml"];
+const WORKSPACES: [&str; 3] = ["Cargo.toml", "fixtures/plugins/Cargo.toml", "ci/fuzz/Cargo.toml"];
 
 pub(crate) fn run() -> Result<()> {
     step("formatting: cargo fmt --check");
@@ -32,7 +32,7 @@ pub(crate) fn run() -> Result<()> {
 fn deny() -> Result<()> {
     let deny = |arguments: &[&str]| {
         let mut command = cargo::cargo();
-        command.arg("deny").args(arguments);
+        command.args(["deny", "--config", "ci/deny.toml"]).args(arguments);
         command
     };
     if !cargo::works(&mut deny(&["--version"])) {

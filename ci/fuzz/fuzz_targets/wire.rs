@@ -1,6 +1,6 @@
 //! Does the guard's scanner agree with hyper on where requests end?
 //!
-//! `cargo +nightly fuzz run wire -- -dict=fuzz/wire.dict`
+//! `cargo +nightly fuzz run --fuzz-dir ci/fuzz wire -- -dict=ci/fuzz/wire.dict`
 //!
 //! The scanner must say the same however the stream is cut. What it lets through goes to
 //! httparse, which must see the same end of each head and no field in it that the scanner should
@@ -26,11 +26,11 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../host/proxy/src/wire/head.rs"]
+#[path = "../../../host/proxy/src/wire/head.rs"]
 mod head;
-#[path = "../../host/proxy/src/wire/scanner.rs"]
+#[path = "../../../host/proxy/src/wire/scanner.rs"]
 mod scanner;
-#[path = "../../host/proxy/src/wire/token.rs"]
+#[path = "../../../host/proxy/src/wire/token.rs"]
 mod token;
 
 use scanner::{Place, Scanner, Violation};
