@@ -98,6 +98,13 @@ fn what_the_host_answers_itself_is_recorded_and_complete() {
     let head = record(&host, "/head");
     assert_eq!((&head["bytes"], &head["complete"]), (&0.into(), &true.into()));
 
+    let redirects = library("redirects");
+    let host = proxy(&upstream, &["--pre-plugin", redirects.to_str().unwrap(), JSON[0], JSON[1]]);
+    assert_eq!(get(host.address(), "/302", &[]).header("location"), Some("/elsewhere"));
+    let record_302 = record(&host, "/302");
+    assert_eq!((&record_302["status"], &record_302["complete"]), (&302.into(), &true.into()));
+    assert_eq!(record_302["bytes"], 0);
+
     let gone = Upstream::echo().url();
     let host = proxy_to(&gone, &JSON);
     get(host.address(), "/502", &[]);
