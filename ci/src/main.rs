@@ -6,6 +6,7 @@ mod build_plugin;
 mod cargo;
 mod demo;
 mod fuzz;
+mod generate;
 mod lint;
 mod service;
 mod test;
@@ -27,6 +28,7 @@ enum Task {
     Demo(demo::Options),
     Bench(bench::Options),
     Fuzz(fuzz::Options),
+    Generate(generate::Options),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Generate(options) => generate::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
