@@ -18,6 +18,8 @@
 
 pub use {prost, prost_types};
 
+include!("generated/cases.rs");
+
 mod one_of;
 
 /// Audit events: [`OneOf`](events::OneOf) is any of them.

@@ -3,7 +3,7 @@
 use crate::events::{Metadata, OneOf, one_of};
 
 macro_rules! cases {
-    ($($case:ident = $name:literal,)*) => {
+    ($($case:ident = $number:literal $name:literal,)*) => {
         impl OneOf {
             /// The name of the case that is set, such as `UserLogin`; empty if none is.
             ///
@@ -34,4 +34,4 @@ macro_rules! cases {
     };
 }
 
-include!("generated/cases.rs");
+for_each_case!(cases);

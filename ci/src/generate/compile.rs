@@ -6,12 +6,14 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use prost_types::{DescriptorProto, FileDescriptorSet};
 use protox::Compiler;
-use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver};
+use protox::file::{
+    ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver,
+};
 
 /// The .proto file that is itself generated.
 pub(super) const EVENTS: &str = "events/events.proto";
 
-/// What others than `events.proto` itself are compiled: the rest is imported.
+/// What is compiled; these import the rest.
 const ROOTS: [&str; 2] = [EVENTS, "plugin/plugin.proto"];
 
 pub(super) struct Compiled {
@@ -44,6 +46,8 @@ fn rust(mut files: FileDescriptorSet) -> Result<Vec<(String, Vec<u8>)>> {
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     prost_build::Config::new()
         .out_dir(folder.path())
+        // Sorted: the same message always has the same bytes.
+        .btree_map(["."])
         // Otherwise every event would be as large as the largest one.
         .boxed(".events.OneOf.Event")
         .compile_fds(files)

@@ -69,9 +69,8 @@ fn generate(proto: &Path) -> Result<Vec<Output>> {
 
 /// The files that differ from `outputs`, and those that the generator no longer writes.
 fn stale(proto: &Path, outputs: &[Output]) -> Result<Vec<PathBuf>> {
-    let changed = outputs
-        .iter()
-        .filter(|output| fs::read(&output.path).ok().as_ref() != Some(&output.bytes));
+    let changed =
+        outputs.iter().filter(|output| fs::read(&output.path).ok().as_ref() != Some(&output.bytes));
     let mut stale: Vec<_> = changed.map(|output| output.path.clone()).collect();
 
     let folder = generated(proto);

@@ -172,8 +172,7 @@ impl Schema {
     /// protobuf looks for it in the message, in those around it, and then in the package.
     fn defines(&self, scope: &str, name: &str) -> bool {
         let name = name.strip_prefix("events.").unwrap_or(name);
-        let known =
-            |full: &str| self.messages.contains_key(full) || self.enums.contains_key(full);
+        let known = |full: &str| self.messages.contains_key(full) || self.enums.contains_key(full);
         let mut scope = Some(scope);
         while let Some(outer) = scope {
             if known(&format!("{outer}.{name}")) {
@@ -234,13 +233,17 @@ fn field(place: Place, row: &FieldRow) -> Result<Field> {
     Ok(Field {
         name: row.field.clone(),
         number,
-        kind: row.kind.replace("map<string,", "map<string, "),
+        kind: match row.kind.strip_prefix("map<string,") {
+            Some(value) => format!("map<string, {value}"),
+            None => row.kind.strip_prefix("events.").unwrap_or(&row.kind).to_owned(),
+        },
         repeated: row.repeated,
         json: Json {
             key: key.cloned(),
             flatten: row.json_flatten,
             omit_empty: row.json_omit_empty && oneof.is_none(),
-            by_value: !row.nullable && !row.json_flatten,
+            // Go's lists and maps are never held by value.
+            by_value: !row.nullable && !row.repeated && !row.kind.starts_with("map<"),
             skip: row.json_skip,
         },
         oneof,

@@ -64,8 +64,8 @@ pub struct AccessListMemberMetadata {
 pub struct AccessListReviewMembershipRequirementsChanged {
     #[prost(string, repeated, tag = "1")]
     pub roles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    #[prost(map = "string, string", tag = "2")]
-    pub traits: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "2")]
+    pub traits: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
@@ -95,8 +95,8 @@ pub struct AppMetadata {
     pub app_uri: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub app_public_addr: ::prost::alloc::string::String,
-    #[prost(map = "string, string", tag = "3")]
-    pub app_labels: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "3")]
+    pub app_labels: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
@@ -225,8 +225,8 @@ pub struct DatabaseMetadata {
     pub database_name: ::prost::alloc::string::String,
     #[prost(string, tag = "5")]
     pub database_user: ::prost::alloc::string::String,
-    #[prost(map = "string, string", tag = "6")]
-    pub database_labels: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "6")]
+    pub database_labels: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
@@ -249,8 +249,11 @@ pub struct DatabaseMetadata {
 pub struct DatabasePermissionEntry {
     #[prost(string, tag = "1")]
     pub permission: ::prost::alloc::string::String,
-    #[prost(map = "string, int32", tag = "2")]
-    pub counts: ::std::collections::HashMap<::prost::alloc::string::String, i32>,
+    #[prost(btree_map = "string, int32", tag = "2")]
+    pub counts: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        i32,
+    >,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeviceExtensions {
@@ -432,8 +435,8 @@ pub struct IntegrationMetadata {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct KubeClusterMetadata {
-    #[prost(map = "string, string", tag = "1")]
-    pub kube_labels: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "1")]
+    pub kube_labels: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
@@ -446,8 +449,8 @@ pub struct KubernetesClusterMetadata {
     pub kubernetes_users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "3")]
     pub kubernetes_groups: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    #[prost(map = "string, string", tag = "4")]
-    pub kubernetes_labels: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "4")]
+    pub kubernetes_labels: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
@@ -639,8 +642,8 @@ pub struct SamlIdPServiceProviderMetadata {
     pub service_provider_entity_id: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub service_provider_shortcut: ::prost::alloc::string::String,
-    #[prost(map = "string, string", tag = "3")]
-    pub attribute_mapping: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "3")]
+    pub attribute_mapping: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
@@ -706,8 +709,8 @@ pub struct SshConstraints {
 pub struct ScopePin {
     #[prost(string, tag = "1")]
     pub scope: ::prost::alloc::string::String,
-    #[prost(map = "string, message", tag = "2")]
-    pub assignments: ::std::collections::HashMap<
+    #[prost(btree_map = "string, message", tag = "2")]
+    pub assignments: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ScopePinnedAssignments,
     >,
@@ -729,8 +732,8 @@ pub struct ServerMetadata {
     pub server_hostname: ::prost::alloc::string::String,
     #[prost(string, tag = "4")]
     pub server_addr: ::prost::alloc::string::String,
-    #[prost(map = "string, string", tag = "5")]
-    pub server_labels: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "5")]
+    pub server_labels: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
@@ -857,8 +860,8 @@ pub struct WindowsDesktopMetadata {
     pub domain: ::prost::alloc::string::String,
     #[prost(string, tag = "4")]
     pub windows_user: ::prost::alloc::string::String,
-    #[prost(map = "string, string", tag = "5")]
-    pub desktop_labels: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "5")]
+    pub desktop_labels: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
@@ -1836,8 +1839,8 @@ pub struct WindowsDesktopSessionStart {
     pub domain: ::prost::alloc::string::String,
     #[prost(string, tag = "9")]
     pub windows_user: ::prost::alloc::string::String,
-    #[prost(map = "string, string", tag = "10")]
-    pub desktop_labels: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "10")]
+    pub desktop_labels: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
@@ -1869,8 +1872,8 @@ pub struct WindowsDesktopSessionEnd {
     pub domain: ::prost::alloc::string::String,
     #[prost(string, tag = "7")]
     pub windows_user: ::prost::alloc::string::String,
-    #[prost(map = "string, string", tag = "8")]
-    pub desktop_labels: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "8")]
+    pub desktop_labels: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
@@ -2284,8 +2287,8 @@ pub struct AccessRequestResourceSearch {
     pub resource_type: ::prost::alloc::string::String,
     #[prost(string, tag = "5")]
     pub namespace: ::prost::alloc::string::String,
-    #[prost(map = "string, string", tag = "6")]
-    pub labels: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "6")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
@@ -3231,8 +3234,8 @@ pub struct DatabasePermissionUpdate {
     pub database: ::core::option::Option<DatabaseMetadata>,
     #[prost(message, repeated, tag = "5")]
     pub permission_summary: ::prost::alloc::vec::Vec<DatabasePermissionEntry>,
-    #[prost(map = "string, int32", tag = "6")]
-    pub affected_object_counts: ::std::collections::HashMap<
+    #[prost(btree_map = "string, int32", tag = "6")]
+    pub affected_object_counts: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         i32,
     >,
@@ -4794,8 +4797,8 @@ pub struct LinuxDesktopSessionStart {
     pub desktop_addr: ::prost::alloc::string::String,
     #[prost(string, tag = "7")]
     pub linux_user: ::prost::alloc::string::String,
-    #[prost(map = "string, string", tag = "8")]
-    pub desktop_labels: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "8")]
+    pub desktop_labels: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
@@ -4817,8 +4820,8 @@ pub struct LinuxDesktopSessionEnd {
     pub desktop_addr: ::prost::alloc::string::String,
     #[prost(string, tag = "6")]
     pub linux_user: ::prost::alloc::string::String,
-    #[prost(map = "string, string", tag = "7")]
-    pub desktop_labels: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "7")]
+    pub desktop_labels: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,

@@ -29,8 +29,8 @@ pub struct Alert {
     #[prost(message, optional, tag = "2")]
     pub event: ::core::option::Option<super::events::OneOf>,
     /// Whatever else helps.
-    #[prost(map = "string, string", tag = "3")]
-    pub metadata: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "3")]
+    pub metadata: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,

@@ -11,8 +11,8 @@ pub struct Json {
     /// Left out when zero or empty.
     #[prost(bool, tag = "3")]
     pub omit_empty: bool,
-    /// Held by value where Teleport prints it: a message that is written although it is unset, even
-    /// with `omit_empty`.
+    /// Held by value in Teleport: a message that is always on the wire, and in JSON is written like an
+    /// empty one when it is unset, with `omit_empty` too.
     #[prost(bool, tag = "4")]
     pub by_value: bool,
     /// Not written, because the schema does not know its form in JSON.

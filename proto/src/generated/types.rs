@@ -87,8 +87,8 @@ pub struct Metadata {
     #[prost(string, tag = "3")]
     pub description: ::prost::alloc::string::String,
     /// Labels, by name.
-    #[prost(map = "string, string", tag = "5")]
-    pub labels: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "5")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,

@@ -8,8 +8,8 @@ pub struct StringValues {
 /// Names with their values: a user's traits, the headers of a request.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LabelValues {
-    #[prost(map = "string, message", tag = "1")]
-    pub values: ::std::collections::HashMap<
+    #[prost(btree_map = "string, message", tag = "1")]
+    pub values: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         StringValues,
     >,
