@@ -74,10 +74,7 @@ fn stale(proto: &Path, outputs: &[Output]) -> Result<Vec<PathBuf>> {
     let mut stale: Vec<_> = changed.map(|output| output.path.clone()).collect();
 
     let folder = generated(proto);
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(_) => return Ok(stale),
-    };
+    let Ok(entries) = fs::read_dir(&folder) else { return Ok(stale) };
     for entry in entries {
         let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
         if !outputs.iter().any(|output| output.path == path) {

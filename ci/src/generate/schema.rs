@@ -52,7 +52,7 @@ pub(super) struct Field {
 }
 
 /// The option `tenon.json`.
-#[derive(Default, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "options")]
 pub(super) struct Json {
     pub(super) key: Option<String>,
     pub(super) flatten: bool,
@@ -216,12 +216,12 @@ fn field(place: Place, row: &FieldRow) -> Result<Field> {
         _ => ("", ""),
     };
     if row.time != time {
-        return Err(place.error(format!("the time of a {} is {time:?}", row.kind)));
+        return Err(place.error(format!("{} with the time {:?} is not known", row.kind, row.time)));
     }
     // The last part of a Go type's path. A named string is printed like any string.
     let named = row.cast_type.rsplit('.').next().unwrap_or_default();
     if named != cast && row.kind != "string" {
-        return Err(place.error(format!("no cast of {} to {named} is known", row.kind)));
+        return Err(place.error(format!("{} as a {named:?} is not known", row.kind)));
     }
     let key = Some(&row.json_key).filter(|key| !key.is_empty() && **key != row.field);
     if row.json_flatten && (row.nullable || row.repeated || key.is_some()) {

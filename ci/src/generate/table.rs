@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
+use csv::StringRecord;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
@@ -29,6 +30,7 @@ pub(super) struct Place {
 
 /// A field of a message; a row without a field declares a message that has none.
 #[derive(Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "columns")]
 pub(super) struct FieldRow {
     pub(super) message: String,
     pub(super) field: String,
@@ -60,7 +62,7 @@ pub(super) struct EnumRow {
     pub(super) number: i32,
 }
 
-/// An event's type string and the case of OneOf that carries it.
+/// An event's type string and the case of `OneOf` that carries it.
 #[derive(Deserialize)]
 pub(super) struct EventTypeRow {
     pub(super) event_type: String,
@@ -109,17 +111,35 @@ fn read<T: DeserializeOwned>(folder: &Path, table: &'static str) -> Result<Vec<R
 
     let mut rows = Vec::new();
     for record in reader.records() {
-        let record = record.with_context(|| format!("proto/tables/{table}"))?;
+        let record = record.map_err(|error| {
+            let line = error.position().map_or(0, csv::Position::line);
+            Place { table, line }.error(in_short(&error, &columns))
+        })?;
         let line = record.position().map_or(0, csv::Position::line);
         let place = Place { table, line };
-        let value = record.deserialize(Some(&columns)).map_err(|error| match error.kind() {
-            // The whole error would say the place a second time.
-            csv::ErrorKind::Deserialize { err, .. } => place.error(err),
-            _ => place.error(error),
-        })?;
+        let value = record
+            .deserialize(Some(&columns))
+            .map_err(|error| place.error(in_short(&error, &columns)))?;
         rows.push(Row { place, value });
     }
     Ok(rows)
+}
+
+/// What is wrong with a row, without the place, which the whole error would say once more.
+fn in_short(error: &csv::Error, columns: &StringRecord) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{len} fields instead of {expected_len}")
+        }
+        csv::ErrorKind::Deserialize { err, .. } => {
+            let index = err.field().and_then(|index| usize::try_from(index).ok());
+            match index.and_then(|index| columns.get(index)) {
+                Some(column) => format!("{column}: {}", err.kind()),
+                None => err.kind().to_string(),
+            }
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
