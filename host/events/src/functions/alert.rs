@@ -1,0 +1,48 @@
+//! Alerts.
+
+use super::{Lent, function};
+use crate::guest;
+use crate::pool::SlotState;
+use extism::{Error, Function};
+use prost::Message;
+use proto::plugin::{Alert, Severity};
+use std::sync::Arc;
+
+/// Where alerts go. Must not block for long: the call of the plugin waits.
+pub trait Alerts: Send + Sync {
+    /// Takes an alert of a plugin.
+    fn alert(&self, plugin: &str, alert: &Alert);
+}
+
+/// Writes alerts to the log.
+#[derive(Debug)]
+pub struct AlertLog;
+
+impl Alerts for AlertLog {
+    fn alert(&self, plugin: &str, alert: &Alert) {
+        let severity = severity(alert);
+        let metadata = serde_json::to_string(&alert.metadata).unwrap_or_default();
+        tracing::warn!(target: "alert", plugin, severity, metadata, "{}", alert.message);
+    }
+}
+
+/// The name of an alert's severity.
+pub(crate) fn severity(alert: &Alert) -> &'static str {
+    Severity::try_from(alert.severity).unwrap_or_default().as_str_name()
+}
+
+/// `alert(alert)`: a `plugin.Alert`. It is sent when the call has ended.
+pub(super) fn alert(lent: Arc<Lent>, state: Arc<SlotState>) -> Function {
+    function("alert", 1, 0, move |plugin, arguments| {
+        let bytes = guest::block(plugin, guest::integer(arguments, 0)?)?;
+        let alert = Alert::decode(&bytes[..]);
+        let alert =
+            alert.map_err(|error| Error::msg(format!("the alert is no plugin.Alert: {error}")))?;
+        let lent = lent.clone();
+        state.lock().effects.push(Box::new(move || {
+            lent.metrics.alert(severity(&alert));
+            lent.services.alerts.alert(&lent.plugin, &alert);
+        }));
+        Ok(None)
+    })
+}

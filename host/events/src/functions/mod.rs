@@ -1,0 +1,81 @@
+//! The host functions that event plugins import, in the namespace of every PDK's own functions
+//! (`extism:host/user`). Numbers are 64-bit integers; bytes travel as offsets of Extism's memory.
+
+mod alert;
+mod clock;
+mod lock;
+mod secret;
+mod store;
+
+pub use alert::{AlertLog, Alerts};
+
+use crate::locks::Locks;
+use crate::metrics::PluginMetrics;
+use crate::pool::SlotState;
+use crate::store::Store;
+use extism::{CurrentPlugin, Error, Function, UserData, Val, ValType};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What the host has for all event plugins. Cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    /// Their tokens and values.
+    pub store: Arc<dyn Store>,
+    /// The locks they make.
+    pub locks: Arc<dyn Locks>,
+    /// Where their alerts go.
+    pub alerts: Arc<dyn Alerts>,
+}
+
+/// What the host lends to one plugin.
+pub(crate) struct Lent {
+    pub(crate) plugin: Arc<str>,
+    pub(crate) services: Services,
+    pub(crate) secrets: BTreeMap<String, String>,
+    pub(crate) metrics: PluginMetrics,
+}
+
+/// The host declined what a plugin asked for: it is not the plugin that is broken.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Refusal(pub(crate) String);
+
+impl Refusal {
+    fn of(error: impl std::fmt::Display) -> Error {
+        Error::new(Self(error.to_string()))
+    }
+}
+
+/// The functions for a slot.
+pub(crate) fn functions(lent: &Arc<Lent>, state: &Arc<SlotState>) -> Vec<Function> {
+    let others = [
+        lock::upsert(lent.clone()),
+        alert::alert(lent.clone(), state.clone()),
+        secret::get(lent.clone()),
+    ];
+    store::functions(lent, state).into_iter().chain(others).chain(clock::functions()).collect()
+}
+
+/// A host function of integers.
+///
+/// What it needs is in its closure: Extism's user data is behind one lock for all instances.
+pub(crate) fn function<F>(name: &str, arguments: usize, results: usize, body: F) -> Function
+where
+    F: Fn(&mut CurrentPlugin, &[Val]) -> Result<Option<Val>, Error> + Send + Sync + 'static,
+{
+    let integers = |count| std::iter::repeat_n(ValType::I64, count);
+    Function::new(
+        name,
+        integers(arguments),
+        integers(results),
+        UserData::new(()),
+        move |plugin, arguments, results, _| {
+            let result = body(plugin, arguments)?;
+            if let Some((place, value)) = results.first_mut().zip(result) {
+                *place = value;
+            }
+            Ok(())
+        },
+    )
+}

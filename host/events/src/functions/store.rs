@@ -1,0 +1,98 @@
+//! Tokens and values. What a plugin stores is its own: other plugins do not see it.
+
+use super::{Lent, Refusal, function};
+use crate::guest;
+use crate::pool::SlotState;
+use crate::store::MAX_KEY;
+use extism::{CurrentPlugin, Error, Function, Val};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) fn functions(lent: &Arc<Lent>, state: &Arc<SlotState>) -> [Function; 5] {
+    [
+        take_token(lent.clone(), state.clone()),
+        release_tokens(lent.clone()),
+        get(lent.clone()),
+        set(lent.clone()),
+        delete(lent.clone()),
+    ]
+}
+
+/// A key or scope. A user's name is one in most plugins, and whoever fails to log in chooses it: a
+/// long one stands for itself by its hash, so that nobody makes a plugin fail with it.
+fn key(plugin: &mut CurrentPlugin, arguments: &[Val]) -> Result<Vec<u8>, Error> {
+    let key = guest::block(plugin, guest::integer(arguments, 0)?)?;
+    if key.len() <= MAX_KEY {
+        return Ok(key);
+    }
+    Ok([b"\0sha256 ", &Sha256::digest(&key)[..]].concat())
+}
+
+/// Seconds, not below zero.
+fn seconds(arguments: &[Val], index: usize) -> Result<Duration, Error> {
+    let seconds = guest::integer(arguments, index)?;
+    let seconds = u64::try_from(seconds);
+    Ok(Duration::from_secs(
+        seconds.map_err(|_| Error::msg("the plugin passed a time to live below zero"))?,
+    ))
+}
+
+fn number(count: u64) -> Option<Val> {
+    Some(Val::I64(i64::try_from(count).unwrap_or(i64::MAX)))
+}
+
+/// `store_take_token(scope, ttl_seconds) -> count`
+fn take_token(lent: Arc<Lent>, state: Arc<SlotState>) -> Function {
+    function("store_take_token", 2, 1, move |plugin, arguments| {
+        let scope = key(plugin, arguments)?;
+        let ttl = seconds(arguments, 1)?;
+        let token = lent.services.store.take_token(&lent.plugin, &scope, ttl);
+        let token = token.map_err(Refusal::of)?;
+        let lent = lent.clone();
+        state.lock().undo.push(Box::new(move || {
+            if let Err(error) = lent.services.store.return_token(&lent.plugin, &scope, token.id) {
+                tracing::error!(plugin = &*lent.plugin, "a token was not given back: {error}");
+            }
+        }));
+        Ok(number(token.alive))
+    })
+}
+
+/// `store_release_tokens(scope) -> released`
+fn release_tokens(lent: Arc<Lent>) -> Function {
+    function("store_release_tokens", 1, 1, move |plugin, arguments| {
+        let scope = key(plugin, arguments)?;
+        let released = lent.services.store.release_tokens(&lent.plugin, &scope);
+        Ok(number(released.map_err(Refusal::of)?))
+    })
+}
+
+/// `store_get(key) -> value or 0`
+fn get(lent: Arc<Lent>) -> Function {
+    function("store_get", 1, 1, move |plugin, arguments| {
+        let key = key(plugin, arguments)?;
+        let value = lent.services.store.get(&lent.plugin, &key).map_err(Refusal::of)?;
+        guest::put(plugin, &value.unwrap_or_default()).map(Some)
+    })
+}
+
+/// `store_set(key, value, ttl_seconds)`; 0 seconds: it does not expire.
+fn set(lent: Arc<Lent>) -> Function {
+    function("store_set", 3, 0, move |plugin, arguments| {
+        let key = key(plugin, arguments)?;
+        let value = guest::block(plugin, guest::integer(arguments, 1)?)?;
+        let ttl = Some(seconds(arguments, 2)?).filter(|ttl| !ttl.is_zero());
+        lent.services.store.set(&lent.plugin, &key, &value, ttl).map_err(Refusal::of)?;
+        Ok(None)
+    })
+}
+
+/// `store_delete(key)`
+fn delete(lent: Arc<Lent>) -> Function {
+    function("store_delete", 1, 0, move |plugin, arguments| {
+        let key = key(plugin, arguments)?;
+        lent.services.store.delete(&lent.plugin, &key).map_err(Refusal::of)?;
+        Ok(None)
+    })
+}

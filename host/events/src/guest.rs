@@ -1,0 +1,100 @@
+//! A guest's memory, as host functions see it: read and written so that no lie can hurt the host.
+//!
+//! Arguments travel as offsets into the memory of Extism's kernel, where every block has its length
+//! in a header. A guest can write over these headers, and Extism's SDK believes them: a slice that
+//! it makes from one may reach past the end of the memory, and to touch that end is a
+//! segmentation fault of the whole host. So bytes are moved by the system
+//! (`process_vm_readv(2)` on our own process): what is not mapped is an error, not a signal.
+//!
+//! Nothing but the guest's own memory can be reached: an offset is below 4 GiB and a length below
+//! [`LARGEST`], while wasmtime reserves 4 GiB of addresses for a 32-bit memory and a guard of
+//! 32 MiB behind it (`Config::memory_reservation`, `Config::memory_guard_size`).
+
+use extism::convert::MemoryHandle;
+use extism::{CurrentPlugin, Error, Val};
+use nix::errno::Errno;
+use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
+use nix::unistd::Pid;
+use std::io::{IoSlice, IoSliceMut};
+
+/// The most bytes that are moved at once, in bytes: less than wasmtime's guard.
+pub(crate) const LARGEST: u64 = 16 << 20;
+
+/// A host function got an argument that cannot be.
+fn invalid(what: impl std::fmt::Display) -> Error {
+    Error::msg(format!("the plugin passed {what} to a host function"))
+}
+
+/// An argument that is an integer; the linker has checked its type.
+pub(crate) fn integer(arguments: &[Val], index: usize) -> Result<i64, Error> {
+    arguments.get(index).and_then(Val::i64).ok_or_else(|| invalid("too few arguments"))
+}
+
+/// The block at an offset; nothing at offset 0, which is what PDKs pass for empty data.
+pub(crate) fn block(plugin: &mut CurrentPlugin, offset: i64) -> Result<Vec<u8>, Error> {
+    if offset == 0 {
+        return Ok(Vec::new());
+    }
+    let length = plugin.memory_length(offset.cast_unsigned())?;
+    if length == 0 {
+        return Err(invalid(format_args!("the offset {offset}, where nothing is allocated,")));
+    }
+    let mut bytes = Vec::new();
+    read(plugin, offset, length, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// A block that must be text.
+pub(crate) fn text(plugin: &mut CurrentPlugin, offset: i64) -> Result<String, Error> {
+    String::from_utf8(block(plugin, offset)?).map_err(|_| invalid("text that is not UTF-8"))
+}
+
+/// Bytes from anywhere in the memory, in place of what `into` has.
+pub(crate) fn read(
+    plugin: &mut CurrentPlugin,
+    offset: i64,
+    length: u64,
+    into: &mut Vec<u8>,
+) -> Result<(), Error> {
+    let base = address(plugin, offset, length)?;
+    into.clear();
+    into.resize(usize::try_from(length)?, 0);
+    let from = RemoteIoVec { base, len: into.len() };
+    let moved = process_vm_readv(Pid::this(), &mut [IoSliceMut::new(into)], &[from]);
+    whole(moved, into.len(), offset)
+}
+
+/// Puts bytes into the guest's memory; returns the offset, 0 for none. The guest owns the block.
+pub(crate) fn put(plugin: &mut CurrentPlugin, bytes: &[u8]) -> Result<Val, Error> {
+    if bytes.is_empty() {
+        return Ok(Val::I64(0));
+    }
+    let offset = plugin.memory_alloc(bytes.len() as u64)?.offset().cast_signed();
+    let base = address(plugin, offset, bytes.len() as u64)?;
+    let to = RemoteIoVec { base, len: bytes.len() };
+    let moved = process_vm_writev(Pid::this(), &[IoSlice::new(bytes)], &[to]);
+    whole(moved, bytes.len(), offset)?;
+    Ok(Val::I64(offset))
+}
+
+/// Where an offset is in our own address space.
+fn address(plugin: &mut CurrentPlugin, offset: i64, length: u64) -> Result<usize, Error> {
+    let offset = u32::try_from(offset).map_err(|_| invalid(format_args!("the offset {offset}")))?;
+    if length > LARGEST {
+        return Err(invalid(format_args!("{length} bytes, more than {LARGEST},")));
+    }
+    Ok(plugin.memory_bytes(MemoryHandle::null())?.as_ptr() as usize + offset as usize)
+}
+
+fn whole(moved: Result<usize, Errno>, length: usize, offset: i64) -> Result<(), Error> {
+    match moved {
+        Ok(moved) if moved == length => Ok(()),
+        Ok(_) | Err(Errno::EFAULT) => {
+            Err(invalid(format_args!("{length} bytes at {offset}, past the end of its memory,")))
+        }
+        Err(error) => Err(Error::msg(format!(
+            "the memory of the plugin cannot be read: process_vm_readv(2) says {error}; \
+             a sandbox around the host must allow that call"
+        ))),
+    }
+}

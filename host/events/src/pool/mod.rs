@@ -1,0 +1,160 @@
+//! Instances of one plugin, called from anywhere, each by one call at a time.
+//!
+//! A [`Pool`] has slots. A slot is a thread with a WebAssembly engine and an instance of the plugin
+//! of its own, so that ending a call that takes too long ends nothing else. After a trap, a timeout
+//! or a lack of memory the instance may be in any state: the slot throws it away and makes another.
+//!
+//! ```no_run
+//! use host_events::Pool;
+//! use std::time::Duration;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let pool = Pool::builder("greeter", std::fs::read("greeter.wasm")?)
+//!     .timeout(Duration::from_secs(2))
+//!     .concurrency(4)
+//!     .memory(32 << 20)
+//!     .build()
+//!     .await?;
+//! let greeting: String = pool.call("greet", "you").await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod builder;
+mod env;
+mod error;
+mod module;
+mod slot;
+mod state;
+
+pub use builder::PoolBuilder;
+pub use error::{BuildError, CallError};
+pub use state::SlotState;
+
+use crate::metrics::PluginMetrics;
+use crossbeam_channel::Sender;
+use extism::{FromBytesOwned, Function, ToBytes};
+use module::Module;
+use slot::Running;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+/// Instances of one plugin. Cheap to clone; the last clone ends the threads, and whatever they run.
+#[derive(Clone)]
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    spec: Arc<Spec>,
+    jobs: Sender<Job>,
+    /// A permit for each call that runs, and as many for calls that wait beside a slot, so that one
+    /// need not wait for the scheduler between two.
+    permits: Arc<Semaphore>,
+    running: Vec<Running>,
+}
+
+/// Makes host functions for a slot.
+type MakeFunctions = Arc<dyn Fn(&Arc<SlotState>) -> Vec<Function> + Send + Sync>;
+
+/// What slots are made from.
+struct Spec {
+    name: Arc<str>,
+    wasm: Arc<[u8]>,
+    module: Module,
+    timeout: Duration,
+    memory: u64,
+    config: Arc<BTreeMap<String, String>>,
+    cache: Option<PathBuf>,
+    functions: Vec<MakeFunctions>,
+    metrics: PluginMetrics,
+}
+
+/// One call, on its way to a slot.
+struct Job {
+    export: Arc<str>,
+    input: Vec<u8>,
+    /// If it fails it is repeated in parts, so what it did is taken back.
+    repeats: bool,
+    permit: OwnedSemaphorePermit,
+    reply: oneshot::Sender<Result<Vec<u8>, CallError>>,
+}
+
+impl Pool {
+    /// Begins a pool of a module's instances; the name is for logs, metrics and errors.
+    pub fn builder(name: &str, wasm: impl Into<Vec<u8>>) -> PoolBuilder {
+        PoolBuilder::new(name, wasm.into())
+    }
+
+    /// The plugin's name.
+    pub fn name(&self) -> &str {
+        &self.shared.spec.name
+    }
+
+    /// The functions that the plugin exports.
+    pub fn exports(&self) -> impl Iterator<Item = &str> {
+        self.shared.spec.module.exported()
+    }
+
+    /// Calls an export, and waits for a slot before that if all are busy. What is passed and
+    /// returned is whatever Extism can convert: bytes, text, [`extism::convert::Json`] and so on.
+    ///
+    /// The time that the call may take counts from when it begins to run. To drop the future does
+    /// not end a call that runs.
+    pub async fn call<'a, Output: FromBytesOwned>(
+        &self,
+        export: &str,
+        input: impl ToBytes<'a>,
+    ) -> Result<Output, CallError> {
+        let input = input.to_bytes().map_err(|error| {
+            CallError::Garbage(format!("nothing, its input cannot be made: {error}").into())
+        })?;
+        let output = self.run(export.into(), input.as_ref().to_vec(), false).await?;
+        Output::from_bytes_owned(&output).map_err(|error| {
+            CallError::Garbage(format!("what is not of the type asked for: {error}").into())
+        })
+    }
+
+    /// Calls an export with bytes. A call that `repeats` takes back, when it fails, what it did.
+    pub(crate) async fn run(
+        &self,
+        export: Arc<str>,
+        input: Vec<u8>,
+        repeats: bool,
+    ) -> Result<Vec<u8>, CallError> {
+        let permit = self.shared.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| CallError::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        let job = Job { export, input, repeats, permit, reply };
+        self.shared.jobs.send(job).map_err(|_| CallError::Closed)?;
+        answer.await.map_err(|_| CallError::Closed)?
+    }
+
+    /// How many slots there are.
+    pub fn concurrency(&self) -> usize {
+        self.shared.running.len()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        for running in &self.running {
+            if let Some(handle) = &*running.lock().unwrap_or_else(PoisonError::into_inner) {
+                let _ = handle.cancel();
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let concurrency = self.concurrency();
+        f.debug_struct("Pool")
+            .field("plugin", &self.name())
+            .field("concurrency", &concurrency)
+            .finish_non_exhaustive()
+    }
+}

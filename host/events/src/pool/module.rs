@@ -1,0 +1,77 @@
+//! What a module is, read from its bytes before anything of it runs.
+
+use wasmparser::{ExternalKind, Parser, Payload, TypeRef, Validator};
+
+/// The imports and exports of a module.
+#[derive(Debug, Default)]
+pub(crate) struct Module {
+    /// It imports WASI, which is then lent: clocks and random numbers, no files, no network.
+    pub(crate) wasi: bool,
+    imports: Vec<(String, String)>,
+    exports: Vec<String>,
+}
+
+/// The namespaces that the host knows beside those of [`super::PoolBuilder::functions`].
+const ENV: &str = "extism:host/env";
+
+impl Module {
+    /// Reads a module. An error says what the bytes are instead.
+    pub(crate) fn read(wasm: &[u8]) -> Result<Self, String> {
+        if !wasm.starts_with(b"\0asm") {
+            return Err("is no WebAssembly; build it for a wasm target first".to_owned());
+        }
+        let damaged = |error: wasmparser::BinaryReaderError| {
+            format!("is a damaged WebAssembly module, build it again: {error}")
+        };
+        Validator::new_with_features(wasmparser::WasmFeatures::all())
+            .validate_all(wasm)
+            .map_err(damaged)?;
+        let mut module = Self::default();
+        for payload in Parser::new(0).parse_all(wasm) {
+            match payload.map_err(damaged)? {
+                Payload::Version { encoding: wasmparser::Encoding::Component, .. } => {
+                    return Err("is a component; build it as a plain module".to_owned());
+                }
+                Payload::ImportSection(imports) => {
+                    for import in imports.into_imports() {
+                        let import = import.map_err(damaged)?;
+                        if import.module.starts_with("wasi") {
+                            module.wasi = true;
+                        } else if matches!(import.ty, TypeRef::Func(_)) {
+                            module.imports.push((import.module.to_owned(), import.name.to_owned()));
+                        }
+                    }
+                }
+                Payload::ExportSection(exports) => {
+                    for export in exports {
+                        let export = export.map_err(damaged)?;
+                        if export.kind == ExternalKind::Func {
+                            module.exports.push(export.name.to_owned());
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(module)
+    }
+
+    /// The functions that it exports.
+    pub(crate) fn exported(&self) -> impl Iterator<Item = &str> {
+        self.exports.iter().map(String::as_str)
+    }
+
+    /// An import that none of the functions given satisfies, as `namespace.name`. Extism's own are
+    /// left to the SDK.
+    pub(crate) fn unmet<'a>(
+        &self,
+        functions: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Option<String> {
+        let given: Vec<_> = functions.collect();
+        let known = |module: &str, name: &str| {
+            module == ENV || given.iter().any(|it| *it == (module, name))
+        };
+        let unmet = self.imports.iter().find(|(module, name)| !known(module, name));
+        unmet.map(|(module, name)| format!("{module}.{name}"))
+    }
+}

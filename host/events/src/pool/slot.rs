@@ -1,0 +1,143 @@
+//! A slot: a thread, an engine, and the instance that runs on it.
+
+use super::error::CallError;
+use super::state::SlotState;
+use super::{Job, Spec, env};
+use crossbeam_channel::{Receiver, Sender};
+use extism::{CancelHandle, CompiledPlugin, Manifest, Plugin, PluginBuilder, Wasm};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Wasmtime's unit of memory, in bytes.
+const PAGE: u64 = 64 << 10;
+
+/// One slot of a pool. It has an engine of its own: to end a call in time bumps the engine's epoch,
+/// which ends every call that runs on it.
+pub(super) struct Slot {
+    spec: Arc<Spec>,
+    compiled: CompiledPlugin,
+    state: Arc<SlotState>,
+    instance: Option<Plugin>,
+    running: Running,
+}
+
+/// What ends the call that a slot is running.
+pub(super) type Running = Arc<Mutex<Option<CancelHandle>>>;
+
+impl Slot {
+    /// Compiles the module and makes the first instance of it.
+    fn new(spec: Arc<Spec>, running: Running) -> Result<Self, CallError> {
+        let state = Arc::new(SlotState::default());
+        let mut functions = env::functions(&spec.name, &spec.config, &state);
+        functions.extend(spec.functions.iter().flat_map(|make| make(&state)));
+        let pages = u32::try_from(spec.memory.div_ceil(PAGE)).unwrap_or(u32::MAX);
+        let manifest = Manifest::new([Wasm::data(spec.wasm.as_ref())])
+            .with_timeout(spec.timeout)
+            .with_memory_max(pages);
+        let builder =
+            PluginBuilder::new(manifest).with_wasi(spec.module.wasi).with_functions(functions);
+        let builder = match &spec.cache {
+            Some(config) => builder.with_cache_config(config),
+            None => builder.with_cache_disabled(),
+        };
+        let instance = |error: extism::Error| CallError::Instance(format!("{error:#}").into());
+        let compiled = builder.compile().map_err(instance)?;
+        let mut slot = Self { spec, compiled, state, instance: None, running };
+        slot.instance().map_err(instance)?;
+        Ok(slot)
+    }
+
+    /// Runs calls until there can be no more. Says first whether it is ready to.
+    pub(super) fn run(
+        spec: Arc<Spec>,
+        running: Running,
+        jobs: &Receiver<Job>,
+        ready: &Sender<Result<(), CallError>>,
+    ) {
+        let mut slot = match Self::new(spec, running) {
+            Ok(slot) => slot,
+            Err(error) => return drop(ready.send(Err(error))),
+        };
+        let _ = ready.send(Ok(()));
+        for job in jobs {
+            if job.reply.is_closed() {
+                continue;
+            }
+            let answer = slot.call(&job);
+            drop(job.permit);
+            let _ = job.reply.send(answer);
+        }
+    }
+
+    fn call(&mut self, job: &Job) -> Result<Vec<u8>, CallError> {
+        self.state.begin();
+        let called = catch_unwind(AssertUnwindSafe(|| self.call_instance(&job.export, &job.input)));
+        let answer =
+            called.unwrap_or_else(|_| Err(CallError::Trap("a host function panicked".into())));
+        if answer.as_ref().is_err_and(CallError::spoils) {
+            *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            self.instance = None;
+            self.spec.metrics.discarded();
+        }
+        if answer.is_err() && job.repeats {
+            self.state.take_back();
+        } else {
+            self.state.settle();
+        }
+        if self.instance.is_none() {
+            self.state.forget();
+        }
+        answer
+    }
+
+    fn call_instance(&mut self, export: &Arc<str>, input: &[u8]) -> Result<Vec<u8>, CallError> {
+        let instance = self.instance();
+        let instance =
+            instance.map_err(|error| CallError::Instance(format!("{error:#}").into()))?;
+        let result = instance.call::<&[u8], ()>(&**export, input);
+        let mut call = self.state.lock();
+        let said = call.error.take();
+        match (result, said) {
+            (Ok(()), None) => Ok(std::mem::take(&mut call.output)),
+            (Ok(()), Some(said)) => Err(CallError::Failed(said.into())),
+            (Err(error), said) => Err(self.classify(&error, said, export)),
+        }
+    }
+
+    /// The SDK has texts where it could have an enum; the tests hold it to them.
+    fn classify(
+        &self,
+        error: &extism::Error,
+        said: Option<String>,
+        export: &Arc<str>,
+    ) -> CallError {
+        let text = error.to_string();
+        match text.as_str() {
+            "timeout" => return CallError::Timeout(self.spec.timeout),
+            "oom" => return CallError::OutOfMemory(self.spec.memory),
+            _ if text.starts_with("Function not found") => {
+                return CallError::NoExport(export.clone());
+            }
+            _ => {}
+        }
+        if let Some(code) = text.strip_prefix("Returned non-zero exit code: ") {
+            let silent = || format!("returned {code} without saying why");
+            return CallError::Failed(said.unwrap_or_else(silent).into());
+        }
+        CallError::Trap(said.unwrap_or_else(|| error.root_cause().to_string()).into())
+    }
+
+    /// The instance, a new one if the last was spoiled.
+    fn instance(&mut self) -> Result<&mut Plugin, extism::Error> {
+        let instance = match self.instance.take() {
+            Some(instance) => instance,
+            None => {
+                let instance = Plugin::new_from_compiled(&self.compiled)?;
+                let handle = Some(instance.cancel_handle());
+                *self.running.lock().unwrap_or_else(PoisonError::into_inner) = handle;
+                instance
+            }
+        };
+        Ok(self.instance.insert(instance))
+    }
+}

@@ -1,0 +1,25 @@
+//! Where events go.
+
+mod file;
+mod log;
+mod rotating;
+
+pub use file::FileSink;
+pub use log::LogSink;
+pub use rotating::{Rotating, Rotation};
+
+use crate::event::Event;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// What a delivery comes to.
+pub type Delivery<'a> = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send + 'a>>;
+
+/// A place where events go.
+pub trait Sink: Send {
+    /// Its name in logs and metrics.
+    fn name(&self) -> &str;
+    /// Takes events, in order. When it returns they are out of this program's hands.
+    fn deliver(&mut self, events: Arc<[Event]>) -> Delivery<'_>;
+}
