@@ -8,6 +8,7 @@ mod table;
 mod tests;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -29,9 +30,13 @@ pub(crate) struct Options {
 
 /// A file that the generator writes.
 struct Output {
+    /// Below the folder `proto`.
     path: PathBuf,
     bytes: Vec<u8>,
 }
+
+/// Where only generated files are, below the folder `proto`.
+const GENERATED: &str = "src/generated";
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let proto = cargo::root().join("proto");
@@ -42,10 +47,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     if options.check {
-        let names: Vec<_> = stale.iter().map(|path| path.display().to_string()).collect();
+        let names: Vec<_> = stale.iter().map(|path| shown(path)).collect();
         bail!("not up to date, run `cargo xtask generate`: {}", names.join(", "));
     }
-    write(&outputs, &stale)
+    for path in &stale {
+        let output = outputs.iter().find(|output| output.path == *path);
+        update(&proto, path, output).with_context(|| format!("cannot write {}", shown(path)))?;
+    }
+    Ok(())
 }
 
 /// Reads tables and .proto files in the folder `proto` and returns all that follows from them.
@@ -55,9 +64,9 @@ fn generate(proto: &Path) -> Result<Vec<Output>> {
     let events = print::proto_file(&schema);
     let compiled = compile(proto, &events)?;
 
-    let generated = generated(proto);
+    let generated = Path::new(GENERATED);
     let mut outputs = vec![
-        Output { path: proto.join(compile::EVENTS), bytes: events.into_bytes() },
+        Output { path: compile::EVENTS.into(), bytes: events.into_bytes() },
         Output { path: generated.join("cases.rs"), bytes: print::cases(&schema).into_bytes() },
         Output { path: generated.join("descriptors.bin"), bytes: compiled.descriptors },
     ];
@@ -69,40 +78,38 @@ fn generate(proto: &Path) -> Result<Vec<Output>> {
 
 /// The files that differ from `outputs`, and those that the generator no longer writes.
 fn stale(proto: &Path, outputs: &[Output]) -> Result<Vec<PathBuf>> {
-    let changed =
-        outputs.iter().filter(|output| fs::read(&output.path).ok().as_ref() != Some(&output.bytes));
-    let mut stale: Vec<_> = changed.map(|output| output.path.clone()).collect();
-
-    let folder = generated(proto);
-    let Ok(entries) = fs::read_dir(&folder) else { return Ok(stale) };
+    let mut stale = Vec::new();
+    for Output { path, bytes } in outputs {
+        // One that cannot be read is written anew, which says what is wrong with it.
+        if fs::read(proto.join(path)).ok().as_ref() != Some(bytes) {
+            stale.push(path.clone());
+        }
+    }
+    let Ok(entries) = fs::read_dir(proto.join(GENERATED)) else { return Ok(stale) };
     for entry in entries {
-        let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
+        let entry = entry.with_context(|| format!("cannot list {}", shown(GENERATED.as_ref())))?;
+        let path = Path::new(GENERATED).join(entry.file_name());
         if !outputs.iter().any(|output| output.path == path) {
             stale.push(path);
         }
     }
-    stale.sort();
     Ok(stale)
 }
 
-fn write(outputs: &[Output], stale: &[PathBuf]) -> Result<()> {
-    for path in stale {
-        let Some(output) = outputs.iter().find(|output| output.path == *path) else {
-            step(&format!("removing {}", path.display()));
-            fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
-            continue;
-        };
-        step(&format!("writing {}", path.display()));
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)
-                .with_context(|| format!("cannot create {}", folder.display()))?;
-        }
-        fs::write(path, &output.bytes)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+/// Makes the file what `output` says, and removes it if there is none.
+fn update(proto: &Path, path: &Path, output: Option<&Output>) -> io::Result<()> {
+    let file = proto.join(path);
+    let Some(output) = output else {
+        step(&format!("removing {}", shown(path)));
+        return fs::remove_file(file);
+    };
+    step(&format!("writing {}", shown(path)));
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
     }
-    Ok(())
+    fs::write(file, &output.bytes)
 }
 
-fn generated(proto: &Path) -> PathBuf {
-    proto.join("src/generated")
+fn shown(path: &Path) -> String {
+    Path::new("proto").join(path).display().to_string()
 }

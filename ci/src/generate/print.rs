@@ -65,7 +65,8 @@ pub(super) fn cases(schema: &Schema) -> String {
     for Field { name, number, .. } in schema.cases() {
         // As prost names the message.
         let message = name.to_upper_camel_case();
-        text.extend([&format!("            {message} = {number} {name:?},"), "\n"]);
+        let case = format!("            {message} = {number} {name:?},\n");
+        text.push_str(&case);
     }
     text.push_str("        }\n    };\n}\n");
     text
