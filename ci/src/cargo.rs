@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use cargo_metadata::{Message, PackageId, TargetKind};
+use cargo_metadata::{Message, MetadataCommand, PackageId, TargetKind};
 
 /// A program or a shared library that cargo has built.
 pub(crate) struct Artefact {
@@ -24,6 +24,13 @@ pub(crate) struct Artefact {
 pub(crate) fn root() -> PathBuf {
     let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     package.as_deref().and_then(Path::parent).unwrap_or(Path::new(".")).to_owned()
+}
+
+/// cargo's target folder for the workspace.
+pub(crate) fn target_directory() -> Result<PathBuf> {
+    let mut metadata = MetadataCommand::new();
+    metadata.no_deps().manifest_path(root().join("Cargo.toml"));
+    Ok(metadata.exec().context("cargo cannot read the workspace")?.target_directory.into())
 }
 
 /// The cargo that runs this task, in the root of the workspace.
@@ -45,17 +52,10 @@ pub(crate) fn cargo_of(toolchain: Option<&str>, folder: &Path) -> Command {
     command
 }
 
-/// Without what `cargo run` tells this task of its own package: build scripts that look at it
-/// would run anew after every build by hand.
 fn command(cargo: OsString, folder: &Path) -> Command {
     let mut command = Command::new(cargo);
+    guests::outside_of_a_package(&mut command);
     command.current_dir(folder);
-    for (name, _) in env::vars_os() {
-        let text = name.to_string_lossy();
-        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-            command.env_remove(name);
-        }
-    }
     command
 }
 

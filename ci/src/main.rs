@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod build_guests;
 mod build_plugin;
 mod cargo;
 mod demo;
@@ -22,6 +23,7 @@ enum Task {
     /// Build the host, the plugins and the patches for release and list what came out
     Build,
     BuildPlugin(build_plugin::Options),
+    BuildGuests(build_guests::Options),
     /// Check formatting, lints, documentation, licences and banned dependencies
     Lint,
     Test(test::Options),
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Build => build::run(),
         Task::BuildPlugin(options) => build_plugin::run(&options),
+        Task::BuildGuests(options) => build_guests::run(&options),
         Task::Lint => lint::run(),
         Task::Test(options) => test::run(&options),
         Task::Demo(options) => demo::run(&options),
