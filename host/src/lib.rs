@@ -10,6 +10,7 @@ pub mod logging;
 mod plugins;
 pub mod proxy;
 mod values;
+pub mod vendor;
 
 /// The user asked for something that cannot be: exit code 2.
 #[derive(Debug, thiserror::Error)]

@@ -18,21 +18,27 @@ declare function configGet(name: u64): u64;
 
 /**
  * Locks a user out for `seconds`, or until somebody removes the lock when that is 0. A lock that the
- * user has from this plugin is renewed. It holds who matches both `User` and `Login`, each as far as set.
+ * user already has is renewed. `message` is what they are told.
  */
 export function createLock(user: events.UserMetadata, seconds: i32, message: string): void {
+  if (user.User == "" && user.Login == "") {
+    throw new Error("the event names no user that could be locked");
+  }
+  const now = Date.now();
   const lock = new types.LockV2();
   lock.Spec.Target.User = user.User;
   lock.Spec.Target.Login = user.Login;
   lock.Spec.Message = message;
-  if (seconds > 0) lock.Spec.Expires = timestamp(Date.now() + <i64>seconds * 1000);
+  lock.Spec.CreatedAt = timestamp(now);
+  if (seconds > 0) lock.Spec.Expires = timestamp(now + <i64>seconds * 1000);
   upsertLock(lock);
 }
 
-/** Creates a lock, or renews the one of the same name. The host names a lock that has no name. */
+/**
+ * Creates a lock, or renews the one of the same name. The host fills in what is left out: kind,
+ * version, and a name that follows from the target. Without `Expires` it lasts until it is removed.
+ */
 export function upsertLock(lock: types.LockV2): void {
-  if (lock.Kind == "") lock.Kind = "lock";
-  if (lock.Version == "") lock.Version = "v2";
   const lent = lendBytes(lock.encode());
   lockUpsert(lent);
   release(lent);

@@ -67,14 +67,14 @@ export function messageAt<T extends Message>(source: ArrayBuffer, at: u32): T {
 /** Decodes the text whose length stands at `at`; an empty one when `at` is 0. */
 export function textAt(source: ArrayBuffer, at: u32): string {
   if (at == 0) return "";
-  const span = inside(source, at);
+  const span = lookInside(source, at);
   return String.UTF8.decodeUnsafe(span.pointer, span.left);
 }
 
 /** Decodes the bytes whose length stands at `at`; none when `at` is 0. */
 export function bytesAt(source: ArrayBuffer, at: u32): Uint8Array {
   if (at == 0) return new Uint8Array(0);
-  const span = inside(source, at);
+  const span = lookInside(source, at);
   return Uint8Array.wrap(source.slice(span.at, span.end));
 }
 
@@ -92,9 +92,12 @@ function read<T extends Message>(from: Reader): T {
 
 /** What the length at `at` covers. */
 function inside(source: ArrayBuffer, at: u32): Reader {
-  const from = new Reader(source, at, source.byteLength);
-  from.end = from.after(from.varint());
-  return from;
+  return new Reader(source, 0, 0).moveTo(source, at);
+}
+
+/** As `inside`, without an allocation: good until the next look. */
+function lookInside(source: ArrayBuffer, at: u32): Reader {
+  return glance.moveTo(source, at);
 }
 
 /** Reads fields one after another, never past the end. */
@@ -105,7 +108,16 @@ export class Reader {
   /** Where the tag of that field began. */
   private start: u32 = 0;
 
-  constructor(readonly source: ArrayBuffer, public at: u32, public end: u32) {}
+  constructor(public source: ArrayBuffer, public at: u32, public end: u32) {}
+
+  /** To what the length at `at` covers. */
+  moveTo(source: ArrayBuffer, at: u32): Reader {
+    this.source = source;
+    this.at = at;
+    this.end = source.byteLength;
+    this.end = this.after(this.varint());
+    return this;
+  }
 
   get left(): u32 {
     return this.end - this.at;
@@ -359,7 +371,7 @@ export class Writer {
   /** The text, bytes or message whose length stands at `at` in `source`. */
   copy(field: u32, source: ArrayBuffer, at: u32): void {
     if (at == 0) return;
-    const span = inside(source, at);
+    const span = lookInside(source, at);
     this.raw(span.pointer, span.left);
     this.varint(span.left);
     this.tag(field, Wire.BYTES);
@@ -390,6 +402,8 @@ export class Writer {
     this.at = at;
   }
 }
+
+const glance = new Reader(NOTHING, 0, 0);
 
 /** Every message is written here first: what it needs is known when it is done. */
 const shared = new Writer();

@@ -45,7 +45,7 @@ export function get(key: string): string | null {
   return takeText(found);
 }
 
-/** Keeps a text for `ttl` seconds; for good when `ttl` is 0. */
+/** Keeps a text for `ttl` seconds; for good when `ttl` is 0. An empty one reads back as null. */
 export function set(key: string, value: string, ttl: i32 = 0): void {
   setBytes(key, utf8(value), ttl);
 }
