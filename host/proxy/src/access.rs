@@ -3,6 +3,7 @@
 //! Lines are collected in memory and written by a thread of their own, several at once: a request
 //! pays for formatting its line, not for a system call. They reach the file within [`FLUSH`].
 
+use crate::audit::{AuditEvent, AuditLog, RequestEvent, bounded};
 use bytes::Bytes;
 use http::{Method, StatusCode, Uri, Version, request};
 use http_body::Frame;
@@ -149,6 +150,19 @@ impl Record {
             upstream: None,
         }
     }
+
+    fn event(&self) -> RequestEvent {
+        RequestEvent {
+            time: SystemTime::now(),
+            user: self.user.as_deref().map(|user| bounded(user).to_owned()),
+            method: bounded(self.method.as_str()).to_owned(),
+            path: bounded(self.target.path()).to_owned(),
+            query: bounded(self.target.query().unwrap_or_default()).to_owned(),
+            status: self.status,
+            client: self.client,
+            duration: self.started.elapsed(),
+        }
+    }
 }
 
 /// How a response ended.
@@ -158,16 +172,30 @@ struct End {
 }
 
 /// Follows a request to the end of its response, and then writes the record: also when the client
-/// has gone away in between.
+/// has gone away in between. The audit event does not wait for that end.
 pub(crate) struct Watch {
-    log: AccessLog,
+    log: Option<AccessLog>,
+    /// Until the event is recorded.
+    audit: Option<Arc<dyn AuditLog>>,
     pub(crate) record: Record,
     end: End,
 }
 
 impl Watch {
-    pub(crate) fn new(log: AccessLog, record: Record) -> Self {
-        Self { log, record, end: End { bytes: 0, complete: false } }
+    pub(crate) fn new(
+        log: Option<AccessLog>,
+        audit: Option<Arc<dyn AuditLog>>,
+        record: Record,
+    ) -> Self {
+        Self { log, audit, record, end: End { bytes: 0, complete: false } }
+    }
+
+    /// The upstream gets the request, and may act on it though the client does not wait for the
+    /// answer: that is to be known of the user.
+    pub(crate) fn forwarded(&mut self, user: Option<&str>) {
+        if self.audit.is_some() {
+            self.record.user = user.map(str::to_owned);
+        }
     }
 
     /// There is an answer; it is the whole of it if it has no body.
@@ -175,6 +203,13 @@ impl Watch {
         self.record.status = status.as_u16();
         self.record.user = user;
         self.end.complete = empty || self.record.method == Method::HEAD;
+        self.audit();
+    }
+
+    fn audit(&mut self) {
+        if let Some(audit) = self.audit.take() {
+            audit.record(AuditEvent::Request(self.record.event()));
+        }
     }
 
     /// A frame passes; `ended` says that it is the last.
@@ -192,7 +227,10 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.log.add(&self.record, &self.end);
+        self.audit();
+        if let Some(log) = &self.log {
+            log.add(&self.record, &self.end);
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use std::task::{Context, Waker};
 /// A chain, and a request with twelve headers that passes it again and again.
 pub struct Passage {
     chain: Chain,
+    connection: Connection,
     state: State,
 }
 
@@ -44,16 +45,17 @@ impl Passage {
         let (head, ()) = request.body(()).map_err(|error| error.to_string())?.into_parts();
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         let connection = Connection::new(peer, "http");
-        Ok(Self { chain, state: State::new(head, Payload::Empty, &connection) })
+        let state = State::new(head, Payload::Empty, &connection);
+        Ok(Self { chain, connection, state })
     }
 
     /// Down the chain, a response from an upstream that takes no time, and up again. Says whether
     /// the chain was through at once; it must be, where nothing waits.
     pub fn pass(&mut self) -> bool {
-        let Self { chain, state } = self;
+        let Self { chain, connection, state } = self;
         state.response = None;
         let way = pin!(async {
-            let passed = chain.request(state, Route::new("http://a", "/"), false).await;
+            let passed = chain.request(state, connection, Route::new("http://a", "/"), false).await;
             state.set_response(Response::new(()).into_parts().0, Payload::Empty);
             chain.response(state, passed).await;
         });

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a request is answered by us and not by the upstream. The text is for the log: clients see
-/// the status only.
+/// the status only, and of a lock its message.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The request breaks HTTP's rules.
@@ -19,6 +19,9 @@ pub(crate) enum Failure {
     /// Nobody has said who the client is.
     #[error("no credentials")]
     Unauthenticated { challenges: Vec<HeaderValue> },
+    /// The user may not log in for now. Its message, unlike all other texts, is for the client.
+    #[error("the user {user:?} is locked: {message:?}")]
+    Locked { user: String, message: Arc<str> },
     /// A plugin, a patch or a built-in part failed or panicked.
     #[error("{plugin} {}: {error}", if panicked(error) { "panicked" } else { "failed" })]
     Plugin { plugin: Arc<str>, error: Error },
@@ -53,6 +56,7 @@ impl Failure {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unsupported { status, .. } => *status,
             Self::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
+            Self::Locked { .. } => StatusCode::FORBIDDEN,
             Self::Plugin { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::RequestBody(BodyFailure::Idle(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::RequestBody(BodyFailure::Plugin(_)) => StatusCode::INTERNAL_SERVER_ERROR,

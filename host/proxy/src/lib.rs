@@ -5,6 +5,7 @@
 //! the connections that it comes in on.
 
 mod access;
+mod audit;
 #[cfg(feature = "bench")]
 pub mod bench;
 mod body;
@@ -26,8 +27,11 @@ mod upstream;
 mod wire;
 
 pub use access::{AccessLog, Format, Writer};
+pub use audit::{
+    AuditEvent, AuditLog, AuditQueue, LoginEvent, LoginOutcome, PluginEvent, RequestEvent,
+};
 pub use builtin::Credentials;
-pub use chain::{Chain, Parts};
+pub use chain::{Chain, LockCheck, Parts};
 pub use config::{ClientConfig, Config, Drain, Limits, Prefix, Target, Timeouts, UpstreamHttp};
 pub use metrics::Metrics;
 pub use server::{Drained, Listen, Tls, serve};

@@ -16,6 +16,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// So many different metrics one process keeps for its plugins: a label with a user's input in it
 /// would otherwise fill the memory.
 const LIMIT: usize = 10_000;
+/// What the names of the host's own metrics begin with: one name registered twice would make the
+/// page invalid.
+const OWN: &str = "tenon_";
 
 type Labels = Vec<(String, String)>;
 type FloatCounter = Counter<f64, AtomicU64>;
@@ -26,6 +29,7 @@ type FloatGauge = Gauge<f64, AtomicU64>;
 pub struct Metrics {
     inner: Mutex<Inner>,
     failures: Family<Labels, Counter>,
+    locked: Counter,
 }
 
 #[derive(Default)]
@@ -62,12 +66,19 @@ impl Metrics {
     /// A registry with the proxy's own metrics.
     pub fn new() -> Self {
         let metrics = Self::default();
-        metrics.lock().registry.register(
-            "tenon_plugin_failures",
-            "Calls of plugins that failed or panicked",
-            metrics.failures.clone(),
-        );
+        metrics.register(|registry| {
+            let help = "Calls of plugins that failed or panicked";
+            registry.register("tenon_plugin_failures", help, metrics.failures.clone());
+            let help = "Requests of locked users that were turned away";
+            registry.register("tenon_locked_requests", help, metrics.locked.clone());
+        });
         metrics
+    }
+
+    /// Registers metrics of others to be shown with these. `register` cannot use the metrics that
+    /// it is called by: they wait for it.
+    pub fn register(&self, register: impl FnOnce(&mut Registry)) {
+        register(&mut self.lock().registry);
     }
 
     /// Counts a failed call of a plugin.
@@ -76,6 +87,11 @@ impl Metrics {
         let labels =
             vec![("plugin".to_owned(), plugin.to_owned()), ("kind".to_owned(), kind.to_owned())];
         self.failures.get_or_create(&labels).inc();
+    }
+
+    /// Counts a request of a locked user.
+    pub(crate) fn count_locked(&self) {
+        self.locked.inc();
     }
 
     /// Everything in the OpenMetrics text format.
@@ -108,6 +124,9 @@ impl Metrics {
             return Err(Error::new(format_args!(
                 "{bad:?} cannot be the name of a metric or label: letters, digits and _ only"
             )));
+        }
+        if name.starts_with(OWN) {
+            return Err(Error::new(format_args!("{name}: names with {OWN} are the host's own")));
         }
         let mut inner = self.lock();
         let inner = &mut *inner;
@@ -230,6 +249,7 @@ mod tests {
         let error = get(MetricKind::GAUGE, "hits", "b").err().unwrap();
         assert_eq!(error.message(), "there is a metric hits of another kind already");
         assert!(get(MetricKind::GAUGE, "9 lives", "b").is_err());
+        assert!(get(MetricKind::COUNTER, "tenon_plugin_failures_total", "a").is_err());
         metrics.count_failure("p", true);
         let text = metrics.encode();
         assert!(text.contains("# HELP hits what # it is.\n"), "{text}");

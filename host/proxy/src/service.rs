@@ -20,8 +20,8 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use plugin_interface::Route;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -40,7 +40,7 @@ pub struct Proxy {
 }
 
 /// Where requests come from.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     pub(crate) scheme: &'static str,
@@ -48,6 +48,8 @@ pub(crate) struct Connection {
     pub(crate) forwarded_for: HeaderValue,
     timers: Timers,
     pub(crate) in_flight: InFlight,
+    /// The user whose login was recorded last; empty before the first, and without an audit log.
+    last_login: Mutex<String>,
 }
 
 /// The requests of a connection that are being answered, from their heads to the ends of their
@@ -85,7 +87,18 @@ impl Connection {
             forwarded_for,
             timers: Timers::default(),
             in_flight: InFlight::default(),
+            last_login: Mutex::default(),
         }
+    }
+
+    /// Whether this is another user than the one that was let in before.
+    pub(crate) fn is_new_login(&self, user: &str) -> bool {
+        let mut last = self.last_login.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = *last != user;
+        if new {
+            user.clone_into(&mut last);
+        }
+        new
     }
 }
 
@@ -134,10 +147,11 @@ impl Proxy {
         // the connection ends with the answer.
         let guard_is_off = switch.is_some();
         let (head, body) = request.into_parts();
-        let mut watch = self
-            .access
-            .clone()
-            .map(|log| Box::new(Watch::new(log, Record::of(&head, started, connection.peer))));
+        let (log, audit) = (&self.access, chain.audit());
+        let mut watch = (log.is_some() || audit.is_some()).then(|| {
+            let record = Record::of(&head, started, connection.peer);
+            Box::new(Watch::new(log.clone(), audit.cloned(), record))
+        });
 
         let mut state = State::new(head, Payload::Incoming(body.into()), connection);
         // Also a request that is refused has a state: the error page may look at it.
@@ -155,8 +169,12 @@ impl Proxy {
 
         let route = Route::new(&self.config.target.text, self.config.prefix.as_str());
         let way = async {
-            let passed = chain.request(&mut state, route, self.config.forward_authorization).await;
+            let forward = self.config.forward_authorization;
+            let passed = chain.request(&mut state, connection, route, forward).await;
             if state.response.is_none() {
+                if let Some(watch) = &mut watch {
+                    watch.forwarded(state.identity.as_deref());
+                }
                 let keep_headers = chain.looks_back(passed);
                 let answer = self
                     .forward(connection, &mut state, admitted.upgrade, switch, keep_headers)

@@ -6,6 +6,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use plugin_interface::{Authenticator, Exchange, Response, Result, Verdict};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use subtle::ConstantTimeEq;
 
 /// Padding is required by the standard, and forgotten by some clients.
@@ -15,7 +16,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// User, colon and password have at most so many bytes; what is longer is wrong.
-const LONGEST: usize = 1024;
+pub(crate) const LONGEST: usize = 1024;
 
 /// The user who may log in. The password is not kept, only a hash of it with the user.
 #[derive(Clone)]
@@ -65,12 +66,11 @@ impl Authenticator for BasicAuth {
 
     fn authenticate(&self, exchange: &mut Exchange<'_>) -> Result<Verdict> {
         let Some(value) = exchange.header("authorization") else { return Ok(Verdict::Abstain) };
-        let Some(token) = basic_token(value) else { return Ok(Verdict::Abstain) };
         let mut buffer = [0; LONGEST];
-        let decoded = BASE64.decode_slice(token, &mut buffer).unwrap_or_default();
+        let Some(sent) = decode(value, &mut buffer) else { return Ok(Verdict::Abstain) };
         // User and password in one: the time says neither which was wrong, nor, since hashes are
         // compared, how long either is.
-        let hash: [u8; 32] = Sha256::digest(&buffer[..decoded]).into();
+        let hash: [u8; 32] = Sha256::digest(sent).into();
         if hash.ct_eq(&self.0.hash).into() {
             return Ok(Verdict::Accept(self.0.user.clone()));
         }
@@ -78,6 +78,25 @@ impl Authenticator for BasicAuth {
         let response = Response::text(401, "401 Unauthorized\n");
         Ok(Verdict::Reject(response.header("www-authenticate", self.challenge())))
     }
+}
+
+/// The user that an `Authorization` claims; none under another scheme than basic. Anybody can send
+/// anything: what is not UTF-8 is replaced, and what is not a user and a password has no user.
+pub(crate) fn claimed_user<'b>(
+    authorization: &[u8],
+    buffer: &'b mut [u8; LONGEST],
+) -> Option<Cow<'b, str>> {
+    let sent = decode(authorization, buffer)?;
+    let user = memchr::memchr(b':', sent).map_or(&[][..], |colon| &sent[..colon]);
+    Some(String::from_utf8_lossy(user))
+}
+
+/// User, colon and password, or whatever a client has sent in their place; empty if it is too long
+/// or no Base64, and none under another scheme than basic.
+fn decode<'b>(authorization: &[u8], buffer: &'b mut [u8; LONGEST]) -> Option<&'b [u8]> {
+    let token = basic_token(authorization)?;
+    let decoded = BASE64.decode_slice(token, buffer).unwrap_or_default();
+    Some(&buffer[..decoded])
 }
 
 /// What follows `Basic `, in whatever case and after however many spaces (RFC 9110, section 11.4).
@@ -99,6 +118,29 @@ mod tests {
         assert!(yes.iter().all(|value| basic_token(value) == Some(b"YQ==")));
         let no = [&b"Bearer YQ=="[..], b"BasicYQ==", b"Basi", b"", b"Basic\tYQ=="];
         assert!(no.iter().all(|value| basic_token(value).is_none()));
+    }
+
+    #[test]
+    fn a_claim_is_text_whatever_was_sent() {
+        let claim = |sent: &[u8]| {
+            let value = format!("Basic {}", BASE64.encode(sent));
+            claimed_user(value.as_bytes(), &mut [0; LONGEST]).map(Cow::into_owned)
+        };
+        for (sent, user) in [
+            (&b"user:password"[..], "user"),
+            (b"user:", "user"),
+            (b"user:a:b", "user"),
+            (b":password", ""),
+            (b"a password alone", ""), // is for no log
+            (b"", ""),
+            (b"a\xff\xc3:p", "a\u{fffd}\u{fffd}"),
+            ("jürgen:p".as_bytes(), "jürgen"),
+        ] {
+            assert_eq!(claim(sent).as_deref(), Some(user), "{sent:?}");
+        }
+        assert_eq!(claim(&[b'a'; LONGEST + 1]).as_deref(), Some(""));
+        let other = |value: &[u8]| claimed_user(value, &mut [0; LONGEST]).is_none();
+        assert!(other(b"Bearer dTpw") && other(b""));
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! The chain of plugins around the upstream: PRE → authentication → POST → reverse proxy, and back.
 
+mod auth;
+
+pub use auth::LockCheck;
+
+use crate::audit::AuditLog;
 use crate::builtin::basic_auth::BasicAuth;
 use crate::builtin::error_page::{PlainText, page};
 use crate::builtin::{Credentials, reverse_proxy::Untouched};
@@ -7,13 +12,15 @@ use crate::exchange::State;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::native::Plugin;
+use crate::service::Connection;
 use crate::span::under;
+use auth::Auth;
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, CONNECTION, WWW_AUTHENTICATE};
 use plugin_interface::host::abi_stable::std_types::{RErr, ROk};
 use plugin_interface::host::{
-    AuthenticatorObject, ErrorPageObject, MiddlewareObject, RawStep, RawVerdict,
-    ReverseProxyObject, authenticator_object, error_page_object, reverse_proxy_object,
+    ErrorPageObject, MiddlewareObject, RawStep, ReverseProxyObject, authenticator_object,
+    error_page_object, reverse_proxy_object,
 };
 use plugin_interface::{Error, ErrorKind, Exchange, Route};
 use std::sync::Arc;
@@ -24,6 +31,8 @@ pub struct Chain {
     reverse_proxy: (Arc<str>, ReverseProxyObject),
     error_page: (Arc<str>, ErrorPageObject),
     error_page_is_patched: bool,
+    locks: Option<Arc<dyn LockCheck>>,
+    audit: Option<Arc<dyn AuditLog>>,
     metrics: Arc<Metrics>,
 }
 
@@ -35,12 +44,12 @@ struct Link {
 enum Kind {
     Middleware(MiddlewareObject),
     /// One that a PRE plugin brings: asked before the gate.
-    Authenticator(AuthenticatorObject),
+    Authenticator(Auth),
     /// Where a request must have an identity.
-    Gate(Option<AuthenticatorObject>),
+    Gate(Option<Auth>),
 }
 
-/// The plugins to make a chain of.
+/// What to make a chain of: the plugins, and what the host brings.
 #[derive(Default)]
 pub struct Parts {
     /// Before authentication, in order.
@@ -55,6 +64,10 @@ pub struct Parts {
     pub authenticator: Option<Plugin>,
     /// The patch of `error_page`.
     pub error_page: Option<Plugin>,
+    /// Who is locked out: asked where the chain authenticates.
+    pub locks: Option<Arc<dyn LockCheck>>,
+    /// Where logins and requests are recorded.
+    pub audit: Option<Arc<dyn AuditLog>>,
 }
 
 /// What a link made of a request.
@@ -72,7 +85,8 @@ impl Chain {
             refuse_patches(&plugin)?;
             let named = |name: &str| link_name(&plugin.info.name, name);
             for (name, object) in plugin.offers.authenticators {
-                links.push(Link { name: named(&name), kind: Kind::Authenticator(object) });
+                let kind = Kind::Authenticator(Auth::new(object));
+                links.push(Link { name: named(&name), kind });
             }
             for (name, object) in plugin.offers.middlewares {
                 links.push(Link { name: named(&name), kind: Kind::Middleware(object) });
@@ -85,10 +99,11 @@ impl Chain {
                 let (Some((_, object)), None) = (offered.next(), offered.next()) else {
                     return Err(wrong_place(&path, "it must register one authenticator"));
                 };
-                (Arc::from(name), Some(object))
+                (Arc::from(name), Some(Auth::new(object)))
             }
             (None, Some(credentials)) => {
-                (Arc::from("basic auth"), Some(authenticator_object(BasicAuth(credentials))))
+                let object = authenticator_object(BasicAuth(credentials));
+                (Arc::from("basic"), Some(Auth::new(object)))
             }
             (None, None) => (Arc::from("authentication"), None),
         };
@@ -122,13 +137,19 @@ impl Chain {
                 None => return Err(wrong_place(&patch.path, "it registers no error_page")),
             },
         };
-        Ok(Self { links, reverse_proxy, error_page, error_page_is_patched, metrics })
+        let Parts { locks, audit, .. } = parts;
+        Ok(Self { links, reverse_proxy, error_page, error_page_is_patched, locks, audit, metrics })
+    }
+
+    pub(crate) fn audit(&self) -> Option<&Arc<dyn AuditLog>> {
+        self.audit.as_ref()
     }
 
     /// Takes a request down the chain; says how many links let it pass, and will see the response.
     pub(crate) async fn request(
         &self,
         state: &mut State,
+        connection: &Connection,
         route: Route<'_>,
         forward_authorization: bool,
     ) -> usize {
@@ -143,9 +164,11 @@ impl Chain {
                     }
                     apply(state, step)
                 }
-                Kind::Authenticator(authenticator) => authenticate(state, authenticator).await,
-                Kind::Gate(authenticator) => {
-                    let turn = self.gate(state, authenticator.as_ref()).await;
+                Kind::Authenticator(auth) => {
+                    self.authenticate(state, connection, &link.name, auth).await
+                }
+                Kind::Gate(auth) => {
+                    let turn = self.gate(state, connection, &link.name, auth.as_ref()).await;
                     if !forward_authorization {
                         state.request.headers.remove(AUTHORIZATION);
                     }
@@ -197,7 +220,11 @@ impl Chain {
         if let Failure::Plugin { plugin, error } = &failure {
             self.metrics.count_failure(plugin, error.kind() == ErrorKind::PANICKED);
         }
-        let reason = status.canonical_reason().unwrap_or("Error");
+        let reason = match &failure {
+            // The one reason that is for the client to know.
+            Failure::Locked { message, .. } if !message.is_empty() => message,
+            _ => status.canonical_reason().unwrap_or("Error"),
+        };
         let shown = plugin_interface::Failure::new(status.as_u16(), reason);
         state.current = self.links.len();
         state.response = None; // a page sees the request, not a response that has failed
@@ -222,34 +249,6 @@ impl Chain {
                 let _ = response.headers.try_append(WWW_AUTHENTICATE, challenge);
             }
         }
-    }
-
-    async fn gate(
-        &self,
-        state: &mut State,
-        authenticator: Option<&AuthenticatorObject>,
-    ) -> Result<Turn, LinkError> {
-        if state.identity.is_some() {
-            return Ok(Turn::Next);
-        }
-        if let Some(authenticator) = authenticator {
-            let turn = authenticate(state, authenticator).await?;
-            if state.identity.is_some() || matches!(turn, Turn::Answered) {
-                return Ok(turn);
-            }
-        }
-        let mut challenges = Vec::new();
-        for link in &self.links {
-            let (Kind::Authenticator(object) | Kind::Gate(Some(object))) = &link.kind else {
-                continue;
-            };
-            // One that panicked, which is in the log, has none.
-            let challenge = object.challenge();
-            if let (false, Ok(value)) = (challenge.is_empty(), HeaderValue::from_str(&challenge)) {
-                challenges.push(value);
-            }
-        }
-        Err(LinkError::Failure(Failure::Unauthenticated { challenges }))
     }
 
     async fn reverse_proxy(&self, state: &mut State, route: Route<'_>) {
@@ -289,32 +288,6 @@ fn apply(state: &mut State, step: RawStep) -> Result<Turn, LinkError> {
         },
         RawStep::Fail(error) => Err(LinkError::Plugin(error)),
         RawStep::Defer => Err(LinkError::Plugin(Error::new("an asynchronous hook deferred again"))),
-    }
-}
-
-async fn authenticate(
-    state: &mut State,
-    authenticator: &AuthenticatorObject,
-) -> Result<Turn, LinkError> {
-    if state.identity.is_some() {
-        return Ok(Turn::Next);
-    }
-    let mut verdict = authenticator.authenticate(Exchange::new(state));
-    if let RawVerdict::Defer = verdict {
-        verdict = authenticator.authenticate_async(Exchange::new(state)).await;
-    }
-    match verdict {
-        RawVerdict::Accept(user) if user.is_empty() => {
-            Err(LinkError::Plugin(Error::new("it accepted a user without a name")))
-        }
-        RawVerdict::Accept(user) => {
-            state.identity = Some(user.into());
-            Ok(Turn::Next)
-        }
-        RawVerdict::Abstain => Ok(Turn::Next),
-        RawVerdict::Reject(response) => apply(state, RawStep::Respond(response)),
-        RawVerdict::Defer => apply(state, RawStep::Defer),
-        RawVerdict::Fail(error) => Err(LinkError::Plugin(error)),
     }
 }
 

@@ -1,0 +1,212 @@
+//! A proxy in this process: the locks and the audit log are the test's, sockets and plugins are
+//! real.
+
+use fixtures::{Connection, Reply, Upstream, library};
+use host_proxy::native::{HostSide, Loader, LogEvents, Plugin};
+use host_proxy::{
+    AuditEvent, AuditLog, Chain, Client, ClientConfig, Config, Credentials, Drain, Limits, Listen,
+    LockCheck, MemoryStore, Metrics, Parts, Prefix, Proxy, Target, Timeouts, UpstreamHttp, serve,
+};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Longer than anything here may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Tokens and the keys that they are signed with: those of the plugin's own tests.
+pub(crate) fn jwt_vectors() -> serde_json::Value {
+    serde_json::from_str(include_str!("../../../../plugins/jwt/tests/tokens.json")).unwrap()
+}
+
+/// Users and the messages of their locks.
+#[derive(Default)]
+pub(crate) struct Locks(Mutex<HashMap<String, Arc<str>>>);
+
+impl Locks {
+    pub(crate) fn lock(&self, user: &str, message: &str) {
+        self.0.lock().unwrap().insert(user.to_owned(), message.into());
+    }
+
+    pub(crate) fn lift(&self, user: &str) {
+        self.0.lock().unwrap().remove(user);
+    }
+}
+
+impl LockCheck for Locks {
+    fn locked(&self, user: &str) -> Option<Arc<str>> {
+        self.0.lock().unwrap().get(user).cloned()
+    }
+}
+
+/// Keeps all events, in order.
+struct Recorder(mpsc::Sender<AuditEvent>);
+
+impl AuditLog for Recorder {
+    fn record(&self, event: AuditEvent) {
+        let _ = self.0.send(event);
+    }
+}
+
+/// What a proxy is made of; with a user `test` whose password is `secret` unless a test changes it.
+pub(crate) struct Setup {
+    pub(crate) parts: Parts,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) runtime: Runtime,
+    pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
+    pub(crate) request_timeout: Option<Duration>,
+    loader: Loader,
+    client: Client,
+    /// Keys and users that plugins read.
+    pub(crate) folder: TempDir,
+}
+
+fn timeouts(request: Option<Duration>) -> Timeouts {
+    Timeouts { header: LIMIT, connect: LIMIT, idle: LIMIT, request }
+}
+
+impl Setup {
+    pub(crate) fn new() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let entered = runtime.enter();
+        let config = ClientConfig {
+            target: None,
+            http: UpstreamHttp::Auto,
+            ca: None,
+            certificate: None,
+            timeouts: timeouts(None),
+        };
+        let client = Client::new(&config).unwrap();
+        drop(entered);
+        let metrics = Arc::new(Metrics::new());
+        let host = HostSide::new(
+            runtime.handle().clone(),
+            client.clone(),
+            Arc::new(MemoryStore::new(1 << 20)),
+            metrics.clone(),
+            Arc::new(LogEvents),
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let loader = Loader::new(folder.path().join("plugins"), host, LIMIT);
+        let credentials = Credentials::new("test", "secret", "tenon").unwrap();
+        let parts = Parts { credentials: Some(credentials), ..Parts::default() };
+        let trusted_proxies = Vec::new();
+        Self {
+            parts,
+            metrics,
+            runtime,
+            trusted_proxies,
+            request_timeout: None,
+            loader,
+            client,
+            folder,
+        }
+    }
+
+    /// With locks: none yet.
+    pub(crate) fn locks(&mut self) -> Arc<Locks> {
+        let locks = Arc::new(Locks::default());
+        self.parts.locks = Some(locks.clone());
+        locks
+    }
+
+    /// With an audit log.
+    pub(crate) fn events(&mut self) -> Events {
+        let (sender, events) = mpsc::channel();
+        self.parts.audit = Some(Arc::new(Recorder(sender)));
+        Events(events)
+    }
+
+    pub(crate) fn load(&self, package: &str, config: &str) -> Plugin {
+        self.loader.load(&library(package), config).unwrap()
+    }
+
+    /// The plugin for bearer tokens.
+    pub(crate) fn jwt(&self) -> Plugin {
+        let file = self.folder.path().join("jwks.json");
+        std::fs::write(&file, jwt_vectors()["jwks"].to_string()).unwrap();
+        let config = serde_json::json!({ "jwks_file": file, "audience": "tenon" });
+        self.load("jwt-plugin", &config.to_string())
+    }
+
+    pub(crate) fn start(self, upstream: &Upstream) -> Server {
+        let timeouts = timeouts(self.request_timeout);
+        let config = Config {
+            target: Target::parse(&upstream.url()).unwrap(),
+            prefix: Prefix::parse("/").unwrap(),
+            identity_header: "username".parse().unwrap(),
+            forward_authorization: false,
+            preserve_host: false,
+            trusted_proxies: self.trusted_proxies,
+            timeouts,
+            limits: Limits { header_bytes: 65536, headers: 100 },
+            drain: Drain { delay: Duration::ZERO, timeout: LIMIT },
+        };
+        let chain = Chain::new(self.parts, self.metrics.clone()).unwrap();
+        let proxy = Arc::new(Proxy::new(config, chain, self.client, None));
+        let listen = Listen::At("127.0.0.1:0".parse().unwrap());
+        let listener = self.runtime.block_on(listen.bind()).unwrap();
+        let address = listener.local_addr().unwrap();
+        self.runtime.spawn(serve(proxy, listener, None, std::future::pending()));
+        Server { address, metrics: self.metrics, _runtime: self.runtime, _folder: self.folder }
+    }
+}
+
+/// A running proxy; it ends with this.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) metrics: Arc<Metrics>,
+    _runtime: Runtime,
+    _folder: TempDir,
+}
+
+impl Server {
+    pub(crate) fn connect(&self) -> Browser {
+        Browser { connection: Connection::open(self.address), address: self.address }
+    }
+
+    /// Over a connection of its own.
+    pub(crate) fn get(&self, path: &str, headers: &[(&str, String)]) -> Reply {
+        self.connect().get(path, headers)
+    }
+
+    /// Fails the test unless the metrics have this line.
+    pub(crate) fn shows(&self, line: &str) {
+        let text = self.metrics.encode();
+        assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+    }
+}
+
+/// A client with one connection.
+pub(crate) struct Browser {
+    connection: Connection,
+    address: SocketAddr,
+}
+
+impl Browser {
+    pub(crate) fn get(&mut self, path: &str, headers: &[(&str, String)]) -> Reply {
+        let lines: Vec<_> =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let (headers, host) = (lines.concat(), self.address);
+        self.connection.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n"));
+        self.connection.read()
+    }
+}
+
+/// The events that were recorded. An event is there before its answer is.
+pub(crate) struct Events(mpsc::Receiver<AuditEvent>);
+
+impl Events {
+    /// Waits for the next one.
+    pub(crate) fn next(&self) -> AuditEvent {
+        self.0.recv_timeout(LIMIT).expect("there should be an event")
+    }
+
+    /// All that there are.
+    pub(crate) fn all(&self) -> Vec<AuditEvent> {
+        self.0.try_iter().collect()
+    }
+}
