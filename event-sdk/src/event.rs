@@ -202,3 +202,119 @@ impl fmt::Debug for Event<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Event;
+    use crate::message::EventMessage;
+    use prost::Message;
+    use proto::events::{Metadata, OneOf, Scp, UserCreate, UserLogin, one_of};
+
+    fn named(name: &str) -> Metadata {
+        Metadata { r#type: name.into(), ..Metadata::default() }
+    }
+
+    fn login() -> UserLogin {
+        UserLogin {
+            metadata: Some(named("user.login")),
+            method: "local".into(),
+            ..UserLogin::default()
+        }
+    }
+
+    #[test]
+    fn every_type_is_told_by_its_name_and_found_by_its_type() {
+        macro_rules! check {
+            ($($message:ident = $number:literal $name:literal,)*) => {$(
+                let message = proto::events::$message { metadata: Some(named($name)), ..Default::default() };
+                let event = Event::from(message.clone());
+                assert_eq!((event.name(), event.event_type()), ($name, $name));
+                assert_eq!(event.metadata().unwrap(), message.metadata.clone().unwrap());
+                assert!(event.is::<proto::events::$message>());
+                assert_eq!(event.get::<proto::events::$message>().unwrap(), Some(&message));
+                assert_eq!(event.to_one_of().unwrap(), OneOf::from(message));
+            )*};
+        }
+        proto::for_each_case!(check);
+    }
+
+    #[test]
+    fn an_event_is_of_one_type_only() {
+        let mut event = Event::from(login());
+        for _ in 0..2 {
+            assert!(!event.is::<UserCreate>());
+            assert!(event.get::<UserCreate>().unwrap().is_none());
+            assert!(event.get_mut::<UserCreate>().unwrap().is_none());
+            assert!(event.get::<UserLogin>().unwrap().is_some()); // and the same once decoded
+        }
+        assert!(!event.changed);
+    }
+
+    #[test]
+    fn what_was_changed_is_seen_everywhere() {
+        let mut event = Event::from(login());
+        let changed = event.get_mut::<UserLogin>().unwrap().unwrap();
+        changed.metadata = Some(named("user.other"));
+        changed.method = "sso".into();
+        let changed = changed.clone();
+
+        assert_eq!(event.event_type(), "user.other");
+        assert_eq!(event.metadata().unwrap().r#type, "user.other");
+        assert_eq!(event.to_one_of().unwrap(), OneOf::from(changed));
+    }
+
+    #[test]
+    fn another_event_can_take_its_place() {
+        fn replace(event: &mut Event<'_>) {
+            *event = Scp { path: "/etc/passwd".into(), ..Scp::default() }.into();
+        }
+        let bytes = OneOf::from(login()).encode_to_vec();
+        let mut event = Event::new(&bytes);
+        replace(&mut event);
+        assert_eq!(event.name(), "SCP");
+        assert_eq!(event.get::<Scp>().unwrap().unwrap().path, "/etc/passwd");
+    }
+
+    #[test]
+    fn an_event_newer_than_this_crate_is_of_no_type_that_it_knows() {
+        // Field 5000, with a Metadata that has `x` as its type.
+        let bytes = b"\xc2\xb8\x02\x05\x0a\x03\x12\x01x";
+        let event = Event::new(&bytes[..]);
+        assert_eq!((event.name(), event.event_type()), ("", "x"));
+        assert!(event.get::<UserLogin>().unwrap().is_none());
+        assert_eq!(event.to_one_of().unwrap(), OneOf::default());
+    }
+
+    #[test]
+    fn no_event_at_all_is_of_no_type() {
+        let event = Event::from(OneOf::default());
+        assert_eq!((event.name(), event.event_type()), ("", ""));
+        assert_eq!(event.metadata().unwrap(), Metadata::default());
+        assert!(event.get::<UserLogin>().unwrap().is_none());
+    }
+
+    #[test]
+    fn bytes_that_are_no_event_are_an_error_once_somebody_looks() {
+        for bytes in [&b"\xff"[..], b"\x0a\x05\x0a", b"\x0a\x02\x0a\x09"] {
+            let event = Event::new(bytes);
+            assert!(event.get::<UserLogin>().is_err(), "{bytes:x?}");
+            assert!(event.metadata().is_err());
+            assert!(event.to_one_of().is_err());
+            assert_eq!(event.event_type(), "");
+        }
+        let error = Event::new(&b"\x0a\x02\x0a\x09"[..]).get::<UserLogin>().unwrap_err();
+        let expected = "an event of 4 bytes cannot be decoded as UserLogin: ";
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
+
+    #[test]
+    fn of_two_cases_the_last_is_the_event() {
+        let mut bytes = OneOf::from(login()).encode_to_vec();
+        OneOf::from(UserCreate::default()).encode(&mut bytes).unwrap();
+        let event = Event::new(&bytes);
+        let Some(one_of::Event::UserCreate(_)) = OneOf::decode(&*bytes).unwrap().event else {
+            panic!("prost takes another one");
+        };
+        assert_eq!(event.name(), UserCreate::NAME);
+    }
+}

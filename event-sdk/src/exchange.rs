@@ -100,3 +100,121 @@ fn event_of(request: &[u8]) -> Result<Event<'_>> {
     let event = Fields(request).find(EVENT_IN)?;
     event.map(Event::new).ok_or_else(|| Error::new("the request holds no event"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{handle_event, handle_events};
+    use crate::{Error, Event, Outcome, Result};
+    use prost::Message;
+    use proto::events::{OneOf, UserCreate, UserLogin};
+    use proto::plugin::{HandleEventRequest, HandleEventResponse};
+
+    fn login(method: &str) -> OneOf {
+        UserLogin { method: method.into(), ..UserLogin::default() }.into()
+    }
+
+    fn request(event: OneOf) -> Vec<u8> {
+        HandleEventRequest { event: Some(event) }.encode_to_vec()
+    }
+
+    fn forwarded(event: OneOf) -> Vec<u8> {
+        let event = Some(event);
+        HandleEventResponse { success: true, event, ..HandleEventResponse::default() }
+            .encode_to_vec()
+    }
+
+    fn failed(error: &str) -> Vec<u8> {
+        let error = error.to_owned();
+        HandleEventResponse { error, ..HandleEventResponse::default() }.encode_to_vec()
+    }
+
+    /// Skips what has the method `skip`, fails at `fail`, changes `change`.
+    fn handle(event: &mut Event<'_>) -> Result<Outcome> {
+        let Some(login) = event.get::<UserLogin>()? else { return Ok(Outcome::Keep) };
+        match &*login.method {
+            "skip" => Ok(Outcome::Skip),
+            "fail" => Err(Error::new("no").context("asked to")),
+            "change" => {
+                if let Some(login) = event.get_mut::<UserLogin>()? {
+                    login.method = "changed".into();
+                }
+                Ok(Outcome::Keep)
+            }
+            _ => Ok(Outcome::Keep),
+        }
+    }
+
+    #[test]
+    fn each_outcome_is_the_response_that_prost_would_write() {
+        let long = "x".repeat(20_000); // lengths of three bytes
+        for method in ["local", &long] {
+            assert_eq!(handle_event(&request(login(method)), handle), forwarded(login(method)));
+        }
+        assert_eq!(handle_event(&request(login("change")), handle), forwarded(login("changed")));
+        assert_eq!(handle_event(&request(login("fail")), handle), failed("asked to: no"));
+        let skipped = HandleEventResponse { success: true, ..HandleEventResponse::default() };
+        assert_eq!(handle_event(&request(login("skip")), handle), skipped.encode_to_vec());
+    }
+
+    #[test]
+    fn an_event_that_is_only_read_goes_back_byte_for_byte() {
+        // A login with the field 5000, which this crate does not know, and a method.
+        let event = b"\x0a\x0a\xc2\xb8\x02\x01?\x22\x03sso";
+        let request = [b"\x0a\x0c", &event[..]].concat();
+        let read = |event: &mut Event<'_>| {
+            assert_eq!(event.get::<UserLogin>()?.unwrap().method, "sso");
+            Ok::<_, Error>(Outcome::Keep)
+        };
+        assert_eq!(handle_event(&request, read), [b"\x08\x01\x1a\x0c", &event[..]].concat());
+    }
+
+    #[test]
+    fn what_is_no_request_is_a_failed_response() {
+        assert_eq!(handle_event(b"", handle), failed("the request holds no event"));
+        let error = "the bytes are no protobuf message, or not all of one";
+        assert_eq!(handle_event(b"\x0a\x05abc", handle), failed(error));
+    }
+
+    #[test]
+    fn damaged_requests_are_always_answered() {
+        let whole = request(login("change"));
+        for index in 0..whole.len() {
+            let mut flipped = whole.clone();
+            flipped[index] ^= 0xff;
+            for damaged in [&whole[..index], &flipped] {
+                let response = handle_event(damaged, handle);
+                let response = HandleEventResponse::decode(&*response).unwrap();
+                assert!(response.success == response.error.is_empty(), "{damaged:x?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_is_answered_in_order_and_a_failure_is_that_of_one_event() {
+        let bad: &[u8] = b"\x0a\x04\x0a\x02\x0a\x09"; // a login whose metadata is cut short
+        let events = ["local", "fail", "skip", "change"].map(|method| request(login(method)));
+        let mut batch = Vec::new();
+        let mut expected = Vec::new();
+        let create = request(UserCreate::default().into());
+        for request in events.iter().map(Vec::as_slice).chain([bad, &create]) {
+            prost::encode_length_delimiter(request.len(), &mut batch).unwrap();
+            batch.extend_from_slice(request);
+            let response = handle_event(request, handle);
+            prost::encode_length_delimiter(response.len(), &mut expected).unwrap();
+            expected.extend_from_slice(&response);
+        }
+        assert_eq!(handle_events(&batch, handle).unwrap(), expected);
+        assert_eq!(handle_events(b"", handle).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_batch_that_is_cut_short_is_an_error() {
+        let request = request(login("local"));
+        let mut batch = Vec::new();
+        prost::encode_length_delimiter(request.len(), &mut batch).unwrap();
+        batch.extend_from_slice(&request);
+        for length in 1..batch.len() {
+            assert!(handle_events(&batch[..length], handle).is_err(), "{length} bytes");
+        }
+    }
+}
