@@ -7,9 +7,10 @@
 mod assemblyscript;
 mod c;
 mod cargo;
+mod examples;
 mod files;
 mod rust;
-mod toolchain;
+pub mod toolchain;
 
 use std::fmt;
 use std::fs::{self, File};
@@ -23,7 +24,7 @@ pub use cargo::outside_of_a_package;
 pub struct Guest {
     /// What it is written in.
     pub language: Language,
-    /// The name of its folder, as in `count`.
+    /// The name of its folder, as in `count`; built with its tests, `count-test`.
     pub name: String,
     /// The `.wasm` file. It is replaced as a whole, and only by a build that makes another one.
     pub file: PathBuf,

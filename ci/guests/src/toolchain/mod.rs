@@ -1,7 +1,7 @@
 //! The compilers that WebAssembly plugins need, each as it is found on this machine or can be got.
 
 mod c;
-pub(crate) mod node;
+pub mod node;
 mod program;
 mod wasm;
 
@@ -9,9 +9,11 @@ use std::fmt::Write as _;
 
 use anyhow::{Result, bail};
 
-pub(crate) use c::Compiler;
+pub use c::Compiler;
 pub(crate) use program::quietly;
-pub(crate) use wasm::WasmToolchain;
+pub use wasm::WasmToolchain;
+
+use crate::step;
 
 /// What is there, or else what the first of the `ways` to get it brings. An error says what is
 /// `missing`, and why each way has failed.
@@ -30,7 +32,10 @@ fn find_or_get<T>(
             None => bail!(error),
             Some(Ok(())) => {}
             Some(Err(reason)) => {
-                let _ = write!(error, "\n{reason:#}");
+                let reason = format!("{reason:#}");
+                let short: Vec<_> = reason.lines().take(2).collect();
+                step(&short.join(" "));
+                let _ = write!(error, "\n{reason}");
             }
         }
     }

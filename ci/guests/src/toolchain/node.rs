@@ -15,15 +15,16 @@ const OLDEST: u32 = 18;
 const MISSING: &str = "Node.js 18 or newer with npm is needed; install it from your system's \
                        packages (nodejs, npm) or nodejs.org";
 
-/// Makes sure that there is a Node.js with npm.
-pub(crate) fn provide(may_install: bool) -> Result<()> {
+/// Makes sure that there is a Node.js with npm. A missing one is an error unless this
+/// `may_install` it.
+pub fn provide(may_install: bool) -> Result<()> {
     let debian = || apt_install(&["nodejs", "npm"]);
     let ways: &[&dyn Fn() -> Result<()>] = if may_install { &[&debian] } else { &[] };
     find_or_get(MISSING, || is_complete().then_some(()), ways)
 }
 
 /// npm, in a folder.
-pub(crate) fn npm(folder: &Path) -> Command {
+pub fn npm(folder: &Path) -> Command {
     let mut command = Command::new("npm");
     command.current_dir(folder);
     command
@@ -33,7 +34,7 @@ pub(crate) fn npm(folder: &Path) -> Command {
 ///
 /// Kept in `cache` under the hash of the lock file: it is fetched once, and never into the
 /// package's own folder.
-pub(crate) fn modules(folder: &Path, cache: &Path) -> Result<PathBuf> {
+pub fn modules(folder: &Path, cache: &Path) -> Result<PathBuf> {
     const FILES: [&str; 2] = ["package.json", "package-lock.json"];
     let whole = cache.join(files::hash(&FILES.map(|file| folder.join(file)))?);
     let modules = whole.join("node_modules");

@@ -20,7 +20,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-14"];
 
 /// A Rust that compiles for WebAssembly.
-pub(crate) enum WasmToolchain {
+pub enum WasmToolchain {
     /// The compiler in use has the target, from rustup or otherwise.
     InUse,
     /// Debian's, which compiles the standard library along; with a linker.
@@ -28,8 +28,9 @@ pub(crate) enum WasmToolchain {
 }
 
 impl WasmToolchain {
-    /// What is there wins over what would have to be fetched, rustup's over Debian's.
-    pub(crate) fn find(may_install: bool) -> Result<Self> {
+    /// What is there wins over what would have to be fetched, rustup's over Debian's. What is
+    /// missing is an error unless this `may_install` it.
+    pub fn find(may_install: bool) -> Result<Self> {
         let choice = env::var(CHOICE).ok();
         let (rustup, debian) = match choice.as_deref() {
             None | Some("") => (true, true),
@@ -57,7 +58,7 @@ impl WasmToolchain {
     }
 
     /// A `cargo build` for WebAssembly in the workspace in `folder`.
-    pub(crate) fn build(&self, folder: &Path) -> Command {
+    pub fn build(&self, folder: &Path) -> Command {
         let mut command = match self {
             Self::InUse => Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
             Self::Debian(_) => Command::new("/usr/bin/cargo"),
