@@ -10,8 +10,10 @@
 mod chain;
 pub mod codec;
 mod event;
+pub mod fixture;
 mod functions;
 mod guest;
+pub mod harness;
 pub mod locks;
 mod log_limit;
 mod metrics;

@@ -1,9 +1,9 @@
 //! What a plugin may do, and what happens when it fails.
 
-use crate::pool::PoolBuilder;
+use crate::pool::{BuildError, PoolBuilder};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What becomes of an event when the plugin fails on it. Each failure is logged and counted.
@@ -60,7 +60,9 @@ impl Manifest {
         }
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// The module's bytes.
+    pub(crate) fn read(&self) -> Result<Vec<u8>, BuildError> {
+        std::fs::read(&self.path)
+            .map_err(|error| BuildError::Read { path: self.path.display().to_string(), error })
     }
 }

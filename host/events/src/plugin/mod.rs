@@ -45,6 +45,13 @@ pub struct Stopped {
     error: Failure,
 }
 
+impl Stopped {
+    /// What happened, without the plugin's name: `failed: …`, `ran longer than …`.
+    pub fn reason(&self) -> String {
+        self.error.to_string()
+    }
+}
+
 /// Why a plugin did not handle an event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Failure {
@@ -63,32 +70,9 @@ impl EventPlugin {
         metrics: &Metrics,
         cache: Option<PathBuf>,
     ) -> Result<Self, BuildError> {
-        let wasm = std::fs::read(manifest.path());
-        let wasm = wasm.map_err(|error| BuildError::Read {
-            path: manifest.path().display().to_string(),
-            error,
-        })?;
+        let wasm = manifest.read()?;
         let metrics = metrics.plugin(&manifest.name);
-        let lent = Arc::new(Lent {
-            plugin: manifest.name.as_str().into(),
-            services,
-            secrets: manifest.secrets,
-            metrics: metrics.clone(),
-        });
-        let builder = Pool::builder(&manifest.name, wasm)
-            .timeout(manifest.timeout)
-            .memory(manifest.memory)
-            .config(manifest.config)
-            .metrics(metrics.clone());
-        let builder = match manifest.concurrency {
-            Some(concurrency) => builder.concurrency(concurrency),
-            None => builder,
-        };
-        let builder = match cache {
-            Some(config) => builder.cache(config),
-            None => builder,
-        };
-        let builder = builder.slot_functions(move |state| functions(&lent, state));
+        let builder = builder(&manifest, wasm, services, &metrics, cache);
         Self::over(builder, manifest.on_error, manifest.handler.as_deref(), metrics).await
     }
 
@@ -318,6 +302,36 @@ impl EventPlugin {
             );
         }
     }
+}
+
+/// The pool that a manifest describes, with what the host lends to event plugins.
+pub(crate) fn builder(
+    manifest: &Manifest,
+    wasm: Vec<u8>,
+    services: Services,
+    metrics: &PluginMetrics,
+    cache: Option<PathBuf>,
+) -> PoolBuilder {
+    let lent = Arc::new(Lent {
+        plugin: manifest.name.as_str().into(),
+        services,
+        secrets: manifest.secrets.clone(),
+        metrics: metrics.clone(),
+    });
+    let builder = Pool::builder(&manifest.name, wasm)
+        .timeout(manifest.timeout)
+        .memory(manifest.memory)
+        .config(manifest.config.clone())
+        .metrics(metrics.clone());
+    let builder = match manifest.concurrency {
+        Some(concurrency) => builder.concurrency(concurrency),
+        None => builder,
+    };
+    let builder = match cache {
+        Some(config) => builder.cache(config),
+        None => builder,
+    };
+    builder.slot_functions(move |state| functions(&lent, state))
 }
 
 fn garbage(what: impl Into<Arc<str>>) -> Failure {

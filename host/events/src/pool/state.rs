@@ -53,8 +53,8 @@ impl SlotState {
         undo.into_iter().rev().for_each(|undo| undo());
     }
 
-    /// Lets what a call did take effect.
-    pub(super) fn settle(&self) {
+    /// Lets what a call did, so far, take effect.
+    pub(crate) fn settle(&self) {
         let effects = std::mem::take(&mut self.lock().effects);
         effects.into_iter().for_each(|effect| effect());
     }
