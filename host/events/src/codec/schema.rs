@@ -1,6 +1,6 @@
 //! The tables that both directions follow, compiled from the descriptors once.
 
-mod compile;
+pub(super) mod compile;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -12,7 +12,7 @@ pub(super) static SCHEMA: LazyLock<Schema> = LazyLock::new(compile::events);
 #[derive(Debug, Default)]
 pub(super) struct Schema {
     pub(super) objects: Vec<Object>,
-    /// The cases of `events.OneOf`.
+    /// The cases of `events.OneOf`, in the order of their numbers.
     pub(super) cases: Vec<Case>,
     /// The case of each event type.
     types: HashMap<String, usize>,
@@ -38,6 +38,8 @@ pub(super) struct Case {
 pub(super) struct Object {
     /// In the order of their keys, which is the order that they are printed in.
     pub(super) members: Vec<Member>,
+    /// The members' indices.
+    keys: HashMap<String, usize>,
     pub(super) groups: Vec<Group>,
     /// Not a message, but the members of a oneof, which stand in an object of their own in JSON and
     /// in the message around it in protobuf. At most one of them is set.
@@ -136,7 +138,8 @@ impl Schema {
 
     /// The case with this number in `events.OneOf`.
     pub(super) fn case_of_number(&self, number: u32) -> Option<&Case> {
-        self.cases.iter().find(|case| case.number == number)
+        let index = self.cases.binary_search_by_key(&number, |case| case.number).ok()?;
+        self.cases.get(index)
     }
 
     /// The number of the enum's value that has this name.
@@ -148,7 +151,7 @@ impl Schema {
 impl Object {
     /// The index of the member with this key.
     pub(super) fn find(&self, key: &str) -> Option<usize> {
-        self.members.binary_search_by(|member| member.key.as_str().cmp(key)).ok()
+        self.keys.get(key).copied()
     }
 }
 

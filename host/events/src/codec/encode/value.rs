@@ -222,7 +222,7 @@ impl Value<'_, '_, '_> {
             _ => return Err(E::invalid_type(Unexpected::Other("a number"), &self)),
         };
         // Teleport's server makes doubles of numbers, and of the greatest ones a greater one.
-        #[allow(clippy::cast_precision_loss)]
+        #[allow(clippy::cast_precision_loss, clippy::float_cmp)] // that is the point
         let rounded_up = value > *range.end() && value as f64 == *range.end() as f64;
         let value = if rounded_up { *range.end() } else { value };
         if !range.contains(&value) {

@@ -152,10 +152,10 @@ impl<'a> Printer<'_, '_, 'a> {
                 out.extend_from_slice(if value { b"true" } else { b"false" });
                 return Ok(!value);
             }
-            Kind::Enum(_) | Kind::Int32 => return number(payload.varint()? as i32, out),
-            Kind::Int64 => return number(payload.varint()? as i64, out),
-            Kind::Uint32 => return number(payload.varint()? as u32, out),
-            Kind::Uint64 => return number(payload.varint()?, out),
+            Kind::Enum(_) | Kind::Int32 => return Ok(number(payload.varint()? as i32, out)),
+            Kind::Int64 => return Ok(number(payload.varint()? as i64, out)),
+            Kind::Uint32 => return Ok(number(payload.varint()? as u32, out)),
+            Kind::Uint64 => return Ok(number(payload.varint()?, out)),
             Kind::String => {
                 let value = payload.text()?;
                 text::string(value, out);
@@ -171,8 +171,8 @@ impl<'a> Printer<'_, '_, 'a> {
                 _ = write!(out, "\"{}\"", Base64Display::new(value, &BASE64_STANDARD));
             }
             Kind::Time(precision) => time::print(time::decode(payload.bytes()?)?, precision, out),
-            Kind::Uint32Value => _ = number(wrapped(payload)? as u32, out)?,
-            Kind::Uint64Value => _ = number(wrapped(payload)?, out)?,
+            Kind::Uint32Value => _ = number(wrapped(payload)? as u32, out),
+            Kind::Uint64Value => _ = number(wrapped(payload)?, out),
             Kind::Object(index) => {
                 let object = &self.schema.objects[index];
                 self.object(object, payload.bytes()?, members_of(original)?)?;
@@ -197,12 +197,9 @@ impl<'a> Printer<'_, '_, 'a> {
     }
 }
 
-fn number<I: itoa::Integer + Default + PartialEq>(
-    value: I,
-    out: &mut Vec<u8>,
-) -> Result<bool, CodecError> {
+fn number<I: itoa::Integer + Default + PartialEq>(value: I, out: &mut Vec<u8>) -> bool {
     text::integer(value, out);
-    Ok(value == I::default())
+    value == I::default()
 }
 
 /// The number in a wrapper.

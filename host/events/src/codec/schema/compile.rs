@@ -3,29 +3,24 @@
 use std::collections::HashMap;
 
 use prost_reflect::{
-    Cardinality, DescriptorPool, DynamicMessage, EnumDescriptor, ExtensionDescriptor,
-    FieldDescriptor, Kind as Type, MessageDescriptor,
+    Cardinality, DescriptorPool, EnumDescriptor, ExtensionDescriptor, FieldDescriptor,
+    Kind as Type, MessageDescriptor,
 };
+use proto::tenon::Json;
 
 use super::{Case, Form, Group, Kind, Member, Object, Precision, Schema, Step};
 
 /// The tables of the schema that this program carries.
-#[allow(clippy::expect_used)] // the descriptors are a part of this program, and a test compiles them
+#[allow(clippy::expect_used)] // they are a part of this program, and every test of it compiles them
 pub(super) fn events() -> Schema {
     let pool = DescriptorPool::decode(proto::DESCRIPTORS).expect("the descriptors are whole");
-    let compiler = Compiler::new(&pool).expect("the descriptors have the JSON options");
-    let one_of = pool.get_message_by_name("events.OneOf").expect("the schema has events.OneOf");
-    compiler.compile(&one_of)
+    compile(&pool).expect("the descriptors have events.OneOf and the JSON options")
 }
 
-/// The options of a field, `tenon.Json`.
-#[derive(Default)]
-struct Options {
-    key: String,
-    flatten: bool,
-    omit_empty: bool,
-    by_value: bool,
-    skip: bool,
+/// The tables of `events.OneOf` and what it contains.
+pub(in crate::codec) fn compile(pool: &DescriptorPool) -> Option<Schema> {
+    let one_of = pool.get_message_by_name("events.OneOf")?;
+    Some(Compiler::new(pool)?.compile(&one_of))
 }
 
 struct Compiler {
@@ -38,7 +33,7 @@ struct Compiler {
 }
 
 /// Where a message stands in the object that it is a part of.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Embedding {
     depth: usize,
     parent: Option<usize>,
@@ -64,7 +59,9 @@ impl Compiler {
     }
 
     fn compile(mut self, one_of: &MessageDescriptor) -> Schema {
-        for field in one_of.fields() {
+        let mut fields: Vec<_> = one_of.fields().collect();
+        fields.sort_by_key(FieldDescriptor::number);
+        for field in fields {
             let Type::Message(message) = field.kind() else { continue };
             let object = self.object(&message);
             let options = field.options();
@@ -126,11 +123,8 @@ impl Compiler {
                 (Some(oneof), _) if oneofs.contains_key(oneof.name()) => oneofs[oneof.name()],
                 (Some(oneof), _) => {
                     let object = self.object_of(oneof.full_name(), oneof.fields().collect(), true);
-                    let options = Options {
-                        key: oneof.name().to_owned(),
-                        omit_empty: true,
-                        ..Options::default()
-                    };
+                    let options =
+                        Json { key: oneof.name().to_owned(), omit_empty: true, ..Json::default() };
                     let form = Form::One(Kind::Oneof(object));
                     let step = draft.member(depth, group, number, form, options);
                     oneofs.insert(oneof.name().to_owned(), step);
@@ -138,7 +132,7 @@ impl Compiler {
                 }
                 (None, Type::Message(message)) if options.flatten => {
                     let fields = message.fields().collect();
-                    let Options { by_value, .. } = options;
+                    let Json { by_value, .. } = options;
                     let embedding = Embedding { depth: depth + 1, parent: Some(group), by_value };
                     let index = self.group(draft, fields, embedding, false);
                     Step::Group { number, index }
@@ -146,7 +140,7 @@ impl Compiler {
                 (None, _) => {
                     let Some(form) = self.form(&field) else { continue };
                     let omit_empty = options.omit_empty || inside_oneof;
-                    draft.member(depth, group, number, form, Options { omit_empty, ..options })
+                    draft.member(depth, group, number, form, Json { omit_empty, ..options })
                 }
             };
             draft.groups[group].place(number, step);
@@ -204,24 +198,16 @@ impl Compiler {
         })
     }
 
-    fn options(&self, field: &FieldDescriptor) -> Options {
+    fn options(&self, field: &FieldDescriptor) -> Json {
         let options = field.options();
         let json = options.get_extension(&self.json);
-        let Some(json) = json.as_message() else { return Options::default() };
-        let flag = |name| is_set(json, name);
-        let key = json.get_field_by_name("key").and_then(|key| key.as_str().map(str::to_owned));
-        Options {
-            key: key.filter(|key| !key.is_empty()).unwrap_or_else(|| field.name().to_owned()),
-            flatten: flag("flatten"),
-            omit_empty: flag("omit_empty"),
-            by_value: flag("by_value"),
-            skip: flag("skip"),
+        let json = json.as_message().and_then(|json| json.transcode_to::<Json>().ok());
+        let mut json = json.unwrap_or_default();
+        if json.key.is_empty() {
+            field.name().clone_into(&mut json.key);
         }
+        json
     }
-}
-
-fn is_set(json: &DynamicMessage, name: &str) -> bool {
-    json.get_field_by_name(name).and_then(|value| value.as_bool()).unwrap_or_default()
 }
 
 impl Draft {
@@ -231,9 +217,9 @@ impl Draft {
         group: usize,
         number: u32,
         form: Form,
-        options: Options,
+        options: Json,
     ) -> Step {
-        let Options { key, omit_empty, by_value, .. } = options;
+        let Json { key, omit_empty, by_value, .. } = options;
         let quoted = format!("\"{key}\":");
         let member = Member { key, quoted, group, number, form, omit_empty, by_value };
         self.members.push((depth, member));
@@ -258,8 +244,9 @@ impl Draft {
         for group in &mut groups {
             group.renumber(&order);
         }
-        let members = order.into_iter().map(|index| members[index].1.clone()).collect();
-        Object { members, groups, oneof }
+        let members: Vec<_> = order.into_iter().map(|index| members[index].1.clone()).collect();
+        let keys = members.iter().enumerate().map(|(index, it)| (it.key.clone(), index)).collect();
+        Object { members, keys, groups, oneof }
     }
 }
 
