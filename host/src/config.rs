@@ -176,7 +176,8 @@ fn credentials(args: &ProxyArgs) -> Result<Option<Credentials>> {
     Ok(Some(Credentials::new(user, &password, realm).map_err(Usage)?))
 }
 
-fn first_line(path: &Path) -> Result<String> {
+/// A password or secret in a file of its own.
+pub(crate) fn first_line(path: &Path) -> Result<String> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("the password file {} cannot be read", path.display()))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())

@@ -3,8 +3,10 @@
 
 use crate::Usage;
 use crate::cli::{FormatArg, HttpArg, ProxyArgs};
+use crate::events::Secret;
 use crate::values::{network, time};
 use anyhow::Context;
+use host_events::OnError;
 use host_proxy::Listen;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -31,6 +33,12 @@ pub(crate) struct File {
     pub(crate) plugin_dir: Vec<PathBuf>,
     #[serde(deserialize_with = "duration")]
     pub(crate) register_timeout: Option<Duration>,
+    pub(crate) event_plugin: Vec<EventPluginTable>,
+    pub(crate) events: Option<String>,
+    pub(crate) events_size: Option<u64>,
+    pub(crate) events_keep: Option<u32>,
+    pub(crate) alerts: Option<PathBuf>,
+    pub(crate) cluster_name: Option<String>,
     pub(crate) basic_user: Option<String>,
     pub(crate) basic_password: Option<String>,
     pub(crate) basic_password_file: Option<PathBuf>,
@@ -77,6 +85,31 @@ pub(crate) struct PluginTable {
     pub(crate) config: Option<toml::Table>,
 }
 
+/// An event plugin in the file: `[[event-plugin]]`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct EventPluginTable {
+    pub(crate) path: PathBuf,
+    /// Its name in logs, metrics and the store; the file's without its ending if there is none.
+    pub(crate) name: Option<String>,
+    /// How long a call may take.
+    #[serde(default, deserialize_with = "duration")]
+    pub(crate) timeout: Option<Duration>,
+    /// How many instances there are.
+    pub(crate) concurrency: Option<usize>,
+    /// How many bytes an instance may have.
+    pub(crate) memory: Option<u64>,
+    /// `pass`, `drop` or `stop`.
+    #[serde(default)]
+    pub(crate) on_error: OnError,
+    /// The export to call.
+    pub(crate) handler: Option<String>,
+    #[serde(default)]
+    pub(crate) config: toml::Table,
+    #[serde(default)]
+    pub(crate) secrets: BTreeMap<String, Secret>,
+}
+
 /// A patch's configuration: `[patches.authenticator]`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -97,8 +130,12 @@ impl File {
     /// The file with the flags before it: what both say is as the flags say; plugins of the flags
     /// come after those of the file.
     pub(crate) fn with_flags(self, flags: ProxyArgs) -> (ProxyArgs, FilePlugins) {
-        let plugins =
-            FilePlugins { pre: self.pre_plugin, post: self.post_plugin, patches: self.patches };
+        let plugins = FilePlugins {
+            pre: self.pre_plugin,
+            post: self.post_plugin,
+            patches: self.patches,
+            event: self.event_plugin,
+        };
         let no_password = flags.basic_password.is_none() && flags.basic_password_file.is_none();
         let append = |mut first: Vec<PathBuf>, second| {
             first.extend(second);
@@ -115,6 +152,12 @@ impl File {
             patches: flags.patches.or(self.patches_dir),
             plugin_dir: append(flags.plugin_dir, self.plugin_dir),
             register_timeout: flags.register_timeout.or(self.register_timeout),
+            event_plugin: flags.event_plugin,
+            events: flags.events.or(self.events),
+            events_size: flags.events_size.or(self.events_size),
+            events_keep: flags.events_keep.or(self.events_keep),
+            alerts: flags.alerts.or(self.alerts),
+            cluster_name: flags.cluster_name.or(self.cluster_name),
             basic_user: flags.basic_user.or(self.basic_user),
             basic_password: flags.basic_password.or(self.basic_password.filter(|_| no_password)),
             basic_password_file: flags
@@ -155,6 +198,7 @@ pub(crate) struct FilePlugins {
     pub(crate) pre: Vec<PluginTable>,
     pub(crate) post: Vec<PluginTable>,
     pub(crate) patches: BTreeMap<String, PatchTable>,
+    pub(crate) event: Vec<EventPluginTable>,
 }
 
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {

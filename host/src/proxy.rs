@@ -2,12 +2,14 @@
 
 use crate::cli::{FormatArg, ProxyArgs};
 use crate::config::{AccessTo, Checked, check, with_environment};
+use crate::events::{self, Events, EventsConfig, ProxyLocks};
 use crate::file::{File, FilePlugins};
-use crate::{admin, logging, plugins};
+use crate::{admin, control, logging, plugins};
 use anyhow::{Context, Result};
-use host_proxy::native::{HostSide, Loader, LogEvents};
+use host_proxy::native::{EventSink, HostSide, Loader, LogEvents};
 use host_proxy::{
-    AccessLog, Chain, Client, Drained, Listen, MemoryStore, Metrics, Proxy, Tls, Writer, serve,
+    AccessLog, AuditLog, Chain, Client, Drained, Listen, LockCheck, MemoryStore, Metrics, Proxy,
+    Tls, Writer, serve,
 };
 use std::fs::OpenOptions;
 use std::path::PathBuf;
@@ -62,12 +64,30 @@ async fn start(
     };
     let client = Client::new(&config.client)?;
     let metrics = Arc::new(Metrics::new());
+    let events = EventsConfig::check(&args, &file_plugins.event, &config.state)?;
+    let store = events::store(&config.state, events.as_ref())?;
+    if let Some(store) = &store {
+        tokio::spawn(control::serve(control::listen(&config.state)?, store.clone()));
+    }
+    let mut events = match events {
+        None => None,
+        Some(events) => {
+            let upstream = args.target.clone().unwrap_or_default();
+            let (state, store) = (&config.state, store.clone());
+            Some(Events::start(events, state, store, upstream, &metrics).await?)
+        }
+    };
+    let queue = events.as_ref().map(|events| events.queue.clone());
+    let sink: Arc<dyn EventSink> = match &queue {
+        Some(queue) => queue.clone(),
+        None => Arc::new(LogEvents),
+    };
     let host = HostSide::new(
         tokio::runtime::Handle::current(),
         client.clone(),
         Arc::new(MemoryStore::new(STORE)),
         metrics.clone(),
-        Arc::new(LogEvents),
+        sink,
     );
     let loader = Arc::new(Loader::new(config.state.join("plugins"), host, config.register_timeout));
     let reload = Reload {
@@ -81,19 +101,39 @@ async fn start(
     let parts = tokio::task::spawn_blocking(move || {
         plugins::load(&args, &file_plugins, credentials, &loader)
     });
-    let chain = Chain::new(parts.await??, metrics.clone()).map_err(anyhow::Error::msg)?;
+    let mut parts = parts.await??;
+    parts.locks = store.map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);
+    parts.audit = queue.map(|queue| queue as Arc<dyn AuditLog>);
+    let chain = Chain::new(parts, metrics.clone()).map_err(anyhow::Error::msg)?;
     let (access, _writer) = access_log(&config.access_log, format)?.unzip();
     if let Some(place) = config.admin {
         let listener = bind(place, "--admin").await?;
         tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
         tokio::spawn(admin::serve(listener, metrics));
     }
+    let drain = config.proxy.drain.timeout;
     let proxy = Arc::new(Proxy::new(config.proxy, chain, client, access));
     tokio::spawn(reload.on_sighup()?);
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let shutdown = shutdown()?;
+    let signalled = shutdown()?;
     tracing::info!("listening on {scheme}://{}", listener.local_addr()?);
-    Ok(match serve(proxy, listener, tls, shutdown).await {
+    let mut stopped = None;
+    let shutdown = async {
+        match &mut events {
+            None => signalled.await,
+            Some(events) => tokio::select! {
+                () = signalled => {}
+                result = events.stopped() => stopped = Some(result),
+            },
+        }
+    };
+    let drained = serve(proxy, listener, tls, shutdown).await;
+    match (stopped, events) {
+        (Some(Err(error)), _) => return Err(error),
+        (None, Some(events)) => events.finish(drain).await,
+        _ => {}
+    }
+    Ok(match drained {
         Drained::Whole => {
             tracing::info!("drained, nothing was cut off");
             ExitCode::SUCCESS

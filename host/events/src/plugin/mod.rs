@@ -131,7 +131,10 @@ impl EventPlugin {
                     let mut input = Vec::new();
                     let count = self.fill(rest, &mut input);
                     let (batch, behind) = rest.split_at_mut(count);
-                    self.handle_batch(one, many, batch, input).await?;
+                    match batch {
+                        [place] => self.handle_one(one, place).await?,
+                        batch => self.handle_batch(one, many, batch, input).await?,
+                    }
                     rest = behind;
                 }
             }

@@ -6,7 +6,7 @@ use super::slot::Slot;
 use super::state::SlotState;
 use super::{MakeFunctions, Pool, Shared, Spec};
 use crate::metrics::PluginMetrics;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use extism::Function;
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -156,23 +156,34 @@ fn start(spec: Arc<Spec>, concurrency: usize) -> Result<Shared, CallError> {
         permits: Arc::new(Semaphore::new(2 * concurrency)),
         running: Vec::new(),
     };
-    let first = shared.start_slot(&queue)?;
-    ready(&first)?;
+    let timeout = shared.spec.timeout;
+    ready(&shared.start_slot(&queue)?, timeout)?;
     let others: Vec<_> =
         (1..concurrency).map(|_| shared.start_slot(&queue)).collect::<Result<_, _>>()?;
-    others.iter().try_for_each(ready)?;
+    others.iter().try_for_each(|slot| ready(slot, timeout))?;
     Ok(shared)
 }
 
+/// Told twice: when the module is compiled, and when there is an instance.
 type Ready = Receiver<Result<(), CallError>>;
 
-fn ready(slot: &Ready) -> Result<(), CallError> {
-    slot.recv().unwrap_or(Err(CallError::Closed))
+/// Waits for a slot: without limit for the compiler, but not for what the module itself runs to
+/// begin with. Extism has no timeout for that, so a slot that does not come back is given up.
+fn ready(slot: &Ready, timeout: Duration) -> Result<(), CallError> {
+    slot.recv().unwrap_or(Err(CallError::Closed))?;
+    match slot.recv_timeout(timeout) {
+        Ok(instantiated) => instantiated,
+        Err(RecvTimeoutError::Disconnected) => Err(CallError::Closed),
+        Err(RecvTimeoutError::Timeout) => {
+            let reason = format!("what it runs to begin with ran longer than {timeout:?}");
+            Err(CallError::Instance(reason.into()))
+        }
+    }
 }
 
 impl Shared {
     fn start_slot(&mut self, queue: &Receiver<super::Job>) -> Result<Ready, CallError> {
-        let (ready, readiness) = crossbeam_channel::bounded(1);
+        let (ready, readiness) = crossbeam_channel::bounded(2);
         let running = super::Running::default();
         self.running.push(running.clone());
         let (spec, queue) = (self.spec.clone(), queue.clone());

@@ -15,6 +15,9 @@ pub enum CallError {
     /// It trapped: a panic, an abort, an access out of bounds.
     #[error("trapped: {0}")]
     Trap(Arc<str>),
+    /// The host declined what it asked for, in the middle of the call.
+    #[error("was refused by the host: {0}")]
+    Refused(Arc<str>),
     /// It said itself that it failed.
     #[error("failed: {0}")]
     Failed(Arc<str>),
@@ -35,7 +38,7 @@ pub enum CallError {
 impl CallError {
     /// Whether the instance may be in any state, and is not used again.
     pub(super) fn spoils(&self) -> bool {
-        matches!(self, Self::Timeout(_) | Self::OutOfMemory(_) | Self::Trap(_))
+        matches!(self, Self::Timeout(_) | Self::OutOfMemory(_) | Self::Trap(_) | Self::Refused(_))
     }
 }
 

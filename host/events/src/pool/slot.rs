@@ -3,6 +3,7 @@
 use super::error::CallError;
 use super::state::SlotState;
 use super::{Job, Spec, env};
+use crate::functions::Refusal;
 use crossbeam_channel::{Receiver, Sender};
 use extism::{CancelHandle, CompiledPlugin, Manifest, Plugin, PluginBuilder, Wasm};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,6 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Wasmtime's unit of memory, in bytes.
 const PAGE: u64 = 64 << 10;
+
+/// How the SDK says that a module has no such function.
+const NOT_FOUND: &str = "Function not found";
 
 /// One slot of a pool. It has an engine of its own: to end a call in time bumps the engine's epoch,
 /// which ends every call that runs on it.
@@ -25,7 +29,7 @@ pub(super) struct Slot {
 pub(super) type Running = Arc<Mutex<Option<CancelHandle>>>;
 
 impl Slot {
-    /// Compiles the module and makes the first instance of it.
+    /// Compiles the module.
     fn new(spec: Arc<Spec>, running: Running) -> Result<Self, CallError> {
         let state = Arc::new(SlotState::default());
         let mut functions = env::functions(&spec.name, &spec.config, &state);
@@ -42,12 +46,11 @@ impl Slot {
         };
         let instance = |error: extism::Error| CallError::Instance(format!("{error:#}").into());
         let compiled = builder.compile().map_err(instance)?;
-        let mut slot = Self { spec, compiled, state, instance: None, running };
-        slot.instance().map_err(instance)?;
-        Ok(slot)
+        Ok(Self { spec, compiled, state, instance: None, running })
     }
 
-    /// Runs calls until there can be no more. Says first whether it is ready to.
+    /// Runs calls until there can be no more. Says first whether the module compiles, then whether
+    /// an instance of it can be made.
     pub(super) fn run(
         spec: Arc<Spec>,
         running: Running,
@@ -58,6 +61,12 @@ impl Slot {
             Ok(slot) => slot,
             Err(error) => return drop(ready.send(Err(error))),
         };
+        let _ = ready.send(Ok(()));
+        let first = slot.instance().map(|_| ());
+        let first = first.map_err(|error| CallError::Instance(format!("{error:#}").into()));
+        if first.is_err() {
+            return drop(ready.send(first));
+        }
         let _ = ready.send(Ok(()));
         for job in jobs {
             if job.reply.is_closed() {
@@ -115,7 +124,7 @@ impl Slot {
         match text.as_str() {
             "timeout" => return CallError::Timeout(self.spec.timeout),
             "oom" => return CallError::OutOfMemory(self.spec.memory),
-            _ if text.starts_with("Function not found") => {
+            _ if text.starts_with(NOT_FOUND) => {
                 return CallError::NoExport(export.clone());
             }
             _ => {}
@@ -123,6 +132,9 @@ impl Slot {
         if let Some(code) = text.strip_prefix("Returned non-zero exit code: ") {
             let silent = || format!("returned {code} without saying why");
             return CallError::Failed(said.unwrap_or_else(silent).into());
+        }
+        if let Some(refusal) = error.chain().find_map(|cause| cause.downcast_ref::<Refusal>()) {
+            return CallError::Refused(refusal.to_string().into());
         }
         CallError::Trap(said.unwrap_or_else(|| error.root_cause().to_string()).into())
     }
@@ -132,12 +144,23 @@ impl Slot {
         let instance = match self.instance.take() {
             Some(instance) => instance,
             None => {
-                let instance = Plugin::new_from_compiled(&self.compiled)?;
+                let mut instance = Plugin::new_from_compiled(&self.compiled)?;
+                instantiate(&mut instance)?;
                 let handle = Some(instance.cancel_handle());
                 *self.running.lock().unwrap_or_else(PoisonError::into_inner) = handle;
                 instance
             }
         };
         Ok(self.instance.insert(instance))
+    }
+}
+
+/// Runs what a module runs before its first call. The SDK does so in a call, after which it looks
+/// for the function: so one is called that no module exports.
+fn instantiate(instance: &mut Plugin) -> Result<(), extism::Error> {
+    const NONE: &str = "\0";
+    match instance.call::<&[u8], ()>(NONE, &[]) {
+        Err(error) if !error.to_string().starts_with(NOT_FOUND) => Err(error),
+        _ => Ok(()),
     }
 }

@@ -1,0 +1,79 @@
+//! Many events in one call, and what happens when that fails.
+
+use crate::kit::{World, ask, login, manifest};
+use fixtures::guest;
+use host_events::{Event, Manifest};
+
+fn users(events: &[Option<Event>]) -> Vec<String> {
+    let user = |event: &Event| {
+        let json: serde_json::Value = serde_json::from_slice(event.json()).unwrap();
+        json["user"].as_str().unwrap().to_owned()
+    };
+    events.iter().flatten().map(user).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_keeps_every_event_and_the_order() {
+    let world = World::new();
+    let plugin = world.load(manifest("echo")).await;
+    let names: Vec<_> = (0..1000).map(|number| format!("user-{number}")).collect();
+    let events = ask(&plugin, names.iter().map(|name| login(name)).collect()).await;
+    assert_eq!(users(&events), names);
+    assert!(events.iter().flatten().all(|event| !event.is_changed()));
+    // 1000 events in batches of at most 256.
+    let calls = r#"tenon_event_plugin_seconds_count{plugin="echo"} 4"#;
+    assert!(world.scraped().contains(calls), "{}", world.scraped());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_event_that_traps_or_loops_costs_the_others_nothing() {
+    for name in ["trap_on", "loop_on"] {
+        let bad = if name == "trap_on" { "trap-now" } else { "loop-now" };
+        let world = World::new();
+        let plugin = world.load(manifest(name)).await;
+        let events = ask(&plugin, vec![login("a"), login(bad), login("c")]).await;
+        assert_eq!(users(&events), ["a", bad, "c"]);
+        let scraped = world.scraped();
+        for line in [
+            format!(r#"events_total{{plugin="{name}",became="failed"}} 1"#),
+            format!(r#"events_total{{plugin="{name}",became="kept"}} 2"#),
+            // The batch, then the bad event alone.
+            format!(r#"discarded_total{{plugin="{name}"}} 2"#),
+        ] {
+            assert!(scraped.contains(&line), "{name}: {line}\n{scraped}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_few_or_too_many_answers_are_asked_for_one_by_one() {
+    for name in ["too_few_answers", "too_many_answers"] {
+        let world = World::new();
+        let plugin = world.load(manifest(name)).await;
+        let events = ask(&plugin, vec![login("a"), login("b"), login("c")]).await;
+        assert_eq!(users(&events), ["a", "b", "c"]);
+        let kept = format!(r#"events_total{{plugin="{name}",became="kept"}} 3"#);
+        assert!(world.scraped().contains(&kept), "{}", world.scraped());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_event_goes_on_and_the_rest_of_its_batch_is_asked_about() {
+    let world = World::new();
+    let plugin = world.load(Manifest::new(guest("rust", "skip"))).await;
+    let events = vec![
+        login("a"),
+        Event::new("no json"),
+        Event::new("[1]"),
+        login("secret-santa"),
+        Event::new(r#"{"no":"type"}"#),
+        login("c"),
+    ];
+    let after = ask(&plugin, events.clone()).await;
+    let places: Vec<_> = after.iter().map(Option::is_some).collect();
+    assert_eq!(places[1..3], [true, true]);
+    for (before, after) in events.iter().zip(&after).filter(|(_, after)| after.is_some()) {
+        assert_eq!(before.json(), after.as_ref().unwrap().json());
+    }
+    assert!(world.scraped().contains(r#"plugin="skip",became="unreadable"} 3"#));
+}

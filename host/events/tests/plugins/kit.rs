@@ -1,0 +1,82 @@
+//! What the tests share.
+
+use fixtures::wat;
+use host_events::locks::Locks;
+use host_events::store::{MemoryStore, Store};
+use host_events::{Alerts, Event, EventPlugin, Manifest, Metrics, Pool, Services};
+use proto::plugin::Alert;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Short, so that tests of what never ends do.
+pub const TIMEOUT: Duration = Duration::from_millis(300);
+
+/// A real line of an audit log.
+pub const LOGIN: &str = r#"{"addr.remote":"198.51.100.23:36550","cluster_name":"teleport.example.com","code":"T1000W","ei":0,"error":"invalid username, password or second factor","event":"user.login","method":"local","success":false,"time":"2024-02-23T19:00:22.473Z","uid":"6bf5553c-f162-4cb2-85f5-479be47b2aa0","user":"teleport-admin","user_agent":"Go-http-client/1.1"}"#;
+
+/// The same event with another user.
+pub fn login(user: &str) -> Event {
+    Event::new(LOGIN.replace("teleport-admin", user))
+}
+
+/// What a host has, in memory.
+pub struct World {
+    pub store: Arc<MemoryStore>,
+    pub alerts: Arc<Heard>,
+    pub services: Services,
+    pub metrics: Metrics,
+}
+
+/// Alerts as they came.
+#[derive(Default)]
+pub struct Heard(pub Mutex<Vec<(String, Alert)>>);
+
+impl Alerts for Heard {
+    fn alert(&self, plugin: &str, alert: &Alert) {
+        self.0.lock().unwrap().push((plugin.to_owned(), alert.clone()));
+    }
+}
+
+impl World {
+    pub fn new() -> Self {
+        let store = Arc::new(MemoryStore::new(1 << 20));
+        let alerts = Arc::new(Heard::default());
+        let services = Services {
+            store: store.clone() as Arc<dyn Store>,
+            locks: store.clone() as Arc<dyn Locks>,
+            alerts: alerts.clone(),
+        };
+        Self { store, alerts, services, metrics: Metrics::default() }
+    }
+
+    pub async fn load(&self, manifest: Manifest) -> EventPlugin {
+        EventPlugin::load(manifest, self.services.clone(), &self.metrics, None).await.unwrap()
+    }
+
+    /// The metrics as a scraper sees them.
+    pub fn scraped(&self) -> String {
+        let mut registry = prometheus_client::registry::Registry::default();
+        self.metrics.register(&mut registry);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        text
+    }
+}
+
+/// One of the guests that are written by hand, with one instance and a short timeout.
+pub fn manifest(name: &str) -> Manifest {
+    Manifest { timeout: TIMEOUT, concurrency: Some(1), ..Manifest::new(wat(name)) }
+}
+
+/// The same as a bare pool.
+pub async fn pool(name: &str) -> Pool {
+    let wasm = std::fs::read(wat(name)).unwrap();
+    Pool::builder(name, wasm).timeout(TIMEOUT).concurrency(1).build().await.unwrap()
+}
+
+/// Asks a plugin about events.
+pub async fn ask(plugin: &EventPlugin, events: Vec<Event>) -> Vec<Option<Event>> {
+    let mut events: Vec<_> = events.into_iter().map(Some).collect();
+    plugin.handle(&mut events).await.unwrap();
+    events
+}

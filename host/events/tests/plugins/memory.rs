@@ -1,0 +1,86 @@
+//! A guest that lies about its memory hurts nobody but itself.
+
+use crate::kit::{World, manifest, pool};
+use host_events::{CallError, Pool};
+
+/// Writes over the header of a block of Extism's memory, eight bytes before it, so that the block
+/// seems to have 2 GiB, and passes the block on.
+fn forger(import: &str, call: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(module
+  (import "extism:host/env" "alloc" (func $alloc (param i64) (result i64)))
+  (import "extism:host/env" "store_u64" (func $store (param i64 i64)))
+  {import}
+  (func (export "run") (result i32)
+    (local $block i64)
+    (local.set $block (call $alloc (i64.const 16)))
+    (call $store (i64.sub (local.get $block) (i64.const 8)) (i64.const 0x7fffffff7fffffff))
+    {call}
+    (i32.const 0)))"#
+    );
+    wat::parse_str(text).unwrap()
+}
+
+const FUNCTIONS: [(&str, &str); 7] = [
+    ("log_info", "(param i64)"),
+    ("log_error", "(param i64)"),
+    ("error_set", "(param i64)"),
+    ("config_get", "(param i64) (result i64)"),
+    ("var_get", "(param i64) (result i64)"),
+    ("var_set", "(param i64 i64)"),
+    ("output_set", "(param i64 i64)"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_length_ends_the_call_and_not_the_host() {
+    for (name, signature) in FUNCTIONS {
+        let import = format!(r#"(import "extism:host/env" "{name}" (func $given {signature}))"#);
+        let second = match name {
+            "var_set" => "(local.get $block)",
+            "output_set" => "(i64.const 0x7fffffff)",
+            _ => "",
+        };
+        let call = format!("(call $given (local.get $block) {second})");
+        let call = if signature.contains("result") { format!("(drop {call})") } else { call };
+        let pool = Pool::builder(name, forger(&import, &call)).concurrency(1);
+        let pool = pool.build().await.unwrap();
+        let error = pool.call::<Vec<u8>>("run", "").await.unwrap_err();
+        assert!(matches!(error, CallError::Trap(_)), "{name}: {error}");
+    }
+}
+
+/// Offset and length of `output_set`, as `wild_offset` takes them from its input.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_that_is_not_the_guests_is_refused() {
+    let pool = pool("wild_offset").await;
+    for (offset, length) in
+        [(-8, i64::MAX), (4096, -1), (294, -100), (0, 1 << 23), (i64::MAX, 1), (1 << 33, 8)]
+    {
+        let input = [i64::to_le_bytes(offset), i64::to_le_bytes(length)].concat();
+        let error = pool.call::<Vec<u8>>("output_set", input).await.unwrap_err();
+        assert!(matches!(error, CallError::Trap(_)), "{offset} {length}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn host_functions_refuse_offsets_where_nothing_is() {
+    let world = World::new();
+    let plugin = world.load(manifest("wild_offset")).await;
+    for name in [
+        "store_take_token",
+        "store_release_tokens",
+        "store_get",
+        "store_set",
+        "store_delete",
+        "lock_upsert",
+        "alert",
+        "secret_get",
+    ] {
+        for offset in [1, 100, 65_535, i64::from(u32::MAX), i64::MAX, -1, i64::MIN] {
+            let error =
+                plugin.pool().call::<Vec<u8>>(name, i64::to_le_bytes(offset).to_vec()).await;
+            let error = error.unwrap_err();
+            assert!(matches!(error, CallError::Trap(_)), "{name} {offset}: {error}");
+        }
+    }
+}
