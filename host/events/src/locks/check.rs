@@ -3,7 +3,7 @@
 use crate::store::{NEVER, StoreError};
 use proto::prost::Message;
 use proto::prost_types::Timestamp;
-use proto::types::{LockTarget, LockV2};
+use proto::types::{LockSpecV2, LockTarget, LockV2, Metadata};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
@@ -34,9 +34,7 @@ pub(crate) fn check(mut lock: LockV2, now: u64) -> Result<Checked, StoreError> {
         return Err(StoreError::BadLock("it is larger than 16 KiB"));
     }
     let metadata = lock.metadata.get_or_insert_default();
-    // Teleport drops a resource when it expires, whatever the resource itself says.
-    let ends = [spec.expires, metadata.expires].into_iter().flatten().map(millis);
-    let expires = ends.min().unwrap_or(NEVER);
+    let expires = end(spec, metadata);
     if expires <= now {
         return Err(StoreError::BadLock("its expiry is in the past"));
     }
@@ -49,6 +47,13 @@ pub(crate) fn check(mut lock: LockV2, now: u64) -> Result<Checked, StoreError> {
     fill(&mut spec.message, MESSAGE);
     spec.created_at.get_or_insert_with(|| timestamp(now));
     Ok(Checked { lock, expires })
+}
+
+/// When a lock is over, in milliseconds since 1970, or [`NEVER`]. Teleport drops a resource when it
+/// expires, whatever the resource itself says; so the earlier one of two dates counts.
+pub(crate) fn end(spec: &LockSpecV2, metadata: &Metadata) -> u64 {
+    let ends = [spec.expires, metadata.expires].into_iter().flatten().map(millis);
+    ends.min().unwrap_or(NEVER)
 }
 
 /// The user whom a target holds at the proxy, if it says nothing that the proxy cannot check.
@@ -67,22 +72,26 @@ fn describe(target: &LockTarget) -> String {
     if let Some(user) = held(target) {
         return value(user);
     }
+    let set = fields(target).map(|(field, text)| format!("{field}:{}", value(text)));
+    set.collect::<Vec<_>>().join(":")
+}
+
+/// What a target says.
+pub(crate) fn fields(target: &LockTarget) -> impl Iterator<Item = (&'static str, &str)> {
     let fields = [
         ("user", &target.user),
         ("role", &target.role),
         ("login", &target.login),
-        ("mfa-device", &target.mfa_device),
-        ("windows-desktop", &target.windows_desktop),
-        ("access-request", &target.access_request),
+        ("mfa_device", &target.mfa_device),
+        ("windows_desktop", &target.windows_desktop),
+        ("access_request", &target.access_request),
         ("device", &target.device),
-        ("server", &target.server_id),
-        ("bot-instance", &target.bot_instance_id),
-        ("join-token", &target.join_token),
-        ("linux-desktop", &target.linux_desktop),
+        ("server_id", &target.server_id),
+        ("bot_instance_id", &target.bot_instance_id),
+        ("join_token", &target.join_token),
+        ("linux_desktop", &target.linux_desktop),
     ];
-    let set = fields.into_iter().filter(|(_, text)| !text.is_empty());
-    let parts: Vec<String> = set.map(|(field, text)| format!("{field}:{}", value(text))).collect();
-    parts.join(":")
+    fields.into_iter().map(|(field, text)| (field, &**text)).filter(|(_, text)| !text.is_empty())
 }
 
 /// Letters and digits of any script and what `keep` says stay; every other byte becomes %XX. Names go
@@ -123,7 +132,7 @@ fn fill(text: &mut String, default: &str) {
 }
 
 /// A date before 1970 is 1970.
-pub(crate) fn millis(time: Timestamp) -> u64 {
+fn millis(time: Timestamp) -> u64 {
     let seconds = u64::try_from(time.seconds).unwrap_or(0);
     let nanos = u64::try_from(time.nanos).unwrap_or(0);
     seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)
@@ -139,9 +148,9 @@ fn timestamp(millis: u64) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Summary;
     use super::super::testing::{lock, login, user};
     use super::*;
-    use proto::types::Metadata;
 
     const NOW: u64 = 1_000_500;
 
@@ -213,6 +222,15 @@ mod tests {
         let (long, other) = (name(lock(user(&long), None)), name(lock(user(&other), None)));
         assert!(long.len() <= LONGEST_NAME && other.len() <= LONGEST_NAME);
         assert_ne!(long, other);
+    }
+
+    #[test]
+    fn a_summary_says_what_was_checked() {
+        let lock = check(lock(user("bob"), Some(2000)), NOW).unwrap().lock;
+        let summary = Summary::of(&lock).unwrap();
+        assert_eq!((summary.name, summary.message), ("tenon-lock-bob", "too many failures"));
+        assert_eq!((summary.target, summary.expires), (vec![("user", "bob")], Some(2_000_000)));
+        assert_eq!(Summary::of(&LockV2::default()), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod table;
 
 pub(crate) use table::LockTable;
 
-use crate::store::StoreError;
+use crate::store::{NEVER, StoreError};
 use proto::types::LockV2;
 use std::sync::Arc;
 
@@ -26,6 +26,35 @@ pub trait Locks: Send + Sync {
     /// The message of a lock that holds this user. Asked at every request: without any lock it is one
     /// read of an atomic.
     fn locked(&self, user: &str) -> Option<Arc<str>>;
+}
+
+/// A lock in short, for those who list locks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// Whom it locks: the fields of its target that are set.
+    pub target: Vec<(&'static str, &'a str)>,
+    /// What those are told.
+    pub message: &'a str,
+    /// When it is over, in milliseconds since 1970; `None`: never.
+    pub expires: Option<u64>,
+    /// Who made it.
+    pub created_by: &'a str,
+}
+
+impl<'a> Summary<'a> {
+    /// Of a lock that was taken; one that was not may lack its parts.
+    pub fn of(lock: &'a LockV2) -> Option<Self> {
+        let (spec, metadata) = lock.spec.as_ref().zip(lock.metadata.as_ref())?;
+        Some(Self {
+            name: &metadata.name,
+            target: check::fields(spec.target.as_ref()?).collect(),
+            message: &spec.message,
+            expires: Some(check::end(spec, metadata)).filter(|end| *end != NEVER),
+            created_by: &spec.created_by,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,291 @@
+//! How commands talk to the running host: over a Unix socket in its state folder.
+//!
+//! Each request and each reply is a JSON object on a line of its own. Only the user that the host runs
+//! as may connect.
+
+use crate::locks::Lock;
+use anyhow::{Context, Result, bail, ensure};
+use host_events::locks::Locks;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixListener;
+use tokio::sync::Semaphore;
+
+/// The socket in the state folder.
+const SOCKET: &str = "control.sock";
+/// How many commands are answered at a time.
+const CONNECTIONS: usize = 8;
+/// How long a command has to ask, and then to take the reply.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a command waits for the host.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
+/// The longest request, in bytes.
+const LONGEST_REQUEST: u64 = 4096;
+/// The longest reply: more than all the locks that a store has room for.
+const LONGEST_REPLY: u64 = 64 << 20;
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Request {
+    ListLocks,
+    RemoveLock(String),
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Reply {
+    Locks(Vec<Lock>),
+    /// Whether there was one.
+    Removed(bool),
+    Failed(String),
+}
+
+/// Makes the socket in the state folder. The caller holds the store in that folder: a socket that is
+/// there belongs to a host that is gone, and is replaced.
+pub fn listen(state: &Path) -> Result<UnixListener> {
+    let path = state.join(SOCKET);
+    let cannot = || format!("the control socket {} cannot be made", path.display());
+    if let Ok(there) = path.symlink_metadata() {
+        let name = path.display();
+        ensure!(
+            there.file_type().is_socket(),
+            "{name} is in the way of the control socket: move it"
+        );
+    }
+    // Made where nobody else can come, and moved when only its owner may connect.
+    let private = tempfile::Builder::new().prefix(".c").rand_bytes(6).tempdir_in(state);
+    let private = private.with_context(cannot)?;
+    let folder = state.metadata().with_context(cannot)?;
+    ensure!(
+        folder.uid() == private.path().metadata().with_context(cannot)?.uid(),
+        "the state folder {} belongs to another user: choose one of your own",
+        state.display()
+    );
+    ensure!(
+        folder.mode() & 0o002 == 0,
+        "anybody may write in the state folder {0}: take that away with chmod o-w {0}",
+        state.display()
+    );
+    let made = private.path().join("s");
+    let listener = UnixListener::bind(&made).with_context(cannot)?;
+    fs::set_permissions(&made, fs::Permissions::from_mode(0o600)).with_context(cannot)?;
+    fs::rename(&made, &path).with_context(cannot)?;
+    Ok(listener)
+}
+
+/// Answers commands until the process ends.
+pub async fn serve(listener: UnixListener, locks: Arc<dyn Locks>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    // Nobody closes the semaphore.
+    while let Ok(place) = room.clone().acquire_owned().await {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Too many files are open: it will not be better at once.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let locks = locks.clone();
+        tokio::spawn(async move {
+            if let Err(error) = converse(stream, locks).await {
+                tracing::debug!("a command was not answered: {error}");
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn converse(mut stream: tokio::net::UnixStream, locks: Arc<dyn Locks>) -> Result<()> {
+    let (reader, mut writer) = stream.split();
+    let mut reader = tokio::io::BufReader::new(reader);
+    loop {
+        let mut line = Vec::new();
+        let mut bounded = (&mut reader).take(LONGEST_REQUEST);
+        tokio::time::timeout(PATIENCE, bounded.read_until(b'\n', &mut line)).await??;
+        if line.is_empty() {
+            return Ok(());
+        }
+        let whole = line.ends_with(b"\n");
+        let reply = match serde_json::from_slice(&line) {
+            // To remove a lock waits for the disk.
+            Ok(request) => {
+                let locks = locks.clone();
+                tokio::task::spawn_blocking(move || answer(request, &*locks)).await?
+            }
+            Err(error) => Reply::Failed(format!(
+                "the host does not understand the request ({error}): is it of another version?"
+            )),
+        };
+        let mut text = serde_json::to_vec(&reply)?;
+        text.push(b'\n');
+        tokio::time::timeout(PATIENCE, writer.write_all(&text)).await??;
+        if !whole {
+            return Ok(()); // where the next one begins nobody knows
+        }
+    }
+}
+
+fn answer(request: Request, locks: &dyn Locks) -> Reply {
+    match request {
+        Request::ListLocks => Reply::Locks(locks.list().iter().filter_map(Lock::of).collect()),
+        Request::RemoveLock(name) => match locks.remove(&name) {
+            Ok(was_there) => {
+                tracing::info!(lock = name, was_there, "a command removes a lock");
+                Reply::Removed(was_there)
+            }
+            Err(error) => Reply::Failed(error.to_string()),
+        },
+    }
+}
+
+/// The running host, as a command sees it.
+#[derive(Debug)]
+pub(crate) struct Client {
+    path: PathBuf,
+    stream: BufReader<UnixStream>,
+}
+
+impl Client {
+    /// The host that runs with this state folder, if one answers there.
+    pub(crate) fn find(state: &Path) -> Result<Option<Self>> {
+        let path = state.join(SOCKET);
+        let stream = match UnixStream::connect(&path) {
+            Ok(stream) => stream,
+            Err(error) => {
+                // There is no socket, or one that a host left behind.
+                let none = [ErrorKind::NotFound, ErrorKind::ConnectionRefused];
+                if none.contains(&error.kind()) {
+                    return Ok(None);
+                }
+                let path = path.display();
+                return Err(error).with_context(|| {
+                    format!("{path} cannot be reached; be the user that the host runs as")
+                });
+            }
+        };
+        stream.set_read_timeout(Some(CLIENT_PATIENCE))?;
+        stream.set_write_timeout(Some(CLIENT_PATIENCE))?;
+        Ok(Some(Self { path, stream: BufReader::new(stream) }))
+    }
+
+    pub(crate) fn list(&mut self) -> Result<Vec<Lock>> {
+        match self.ask(&Request::ListLocks)? {
+            Reply::Locks(locks) => Ok(locks),
+            other => bail!("the host answered something else than its locks: {other:?}"),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) -> Result<bool> {
+        match self.ask(&Request::RemoveLock(name.to_owned()))? {
+            Reply::Removed(was_there) => Ok(was_there),
+            other => bail!("the host answered something else than yes or no: {other:?}"),
+        }
+    }
+
+    fn ask(&mut self, request: &Request) -> Result<Reply> {
+        let reply = self
+            .exchange(request)
+            .with_context(|| format!("the host at {} does not answer", self.path.display()))?;
+        match reply {
+            Reply::Failed(why) => bail!(why),
+            reply => Ok(reply),
+        }
+    }
+
+    fn exchange(&mut self, request: &Request) -> Result<Reply> {
+        let mut text = serde_json::to_vec(request)?;
+        text.push(b'\n');
+        self.stream.get_mut().write_all(&text)?;
+        let mut line = Vec::new();
+        (&mut self.stream).take(LONGEST_REPLY).read_until(b'\n', &mut line)?;
+        Ok(serde_json::from_slice(&line)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::locks::tests::lock;
+    use host_events::store::MemoryStore;
+
+    /// A host that answers commands, for as long as the runtime lives.
+    fn running(state: &Path) -> (tokio::runtime::Runtime, Arc<MemoryStore>) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let locks = Arc::new(MemoryStore::new(1 << 20));
+        let entered = runtime.enter();
+        let listener = listen(state).unwrap();
+        drop(entered);
+        runtime.spawn(serve(listener, locks.clone()));
+        (runtime, locks)
+    }
+
+    #[test]
+    fn a_command_sees_and_removes_the_locks_of_the_running_host() {
+        let state = tempfile::tempdir().unwrap();
+        let (_runtime, locks) = running(state.path());
+        locks.upsert(lock("bob")).unwrap();
+        let mut client = Client::find(state.path()).unwrap().unwrap();
+        let listed = client.list().unwrap();
+        assert_eq!(listed, locks.list().iter().filter_map(Lock::of).collect::<Vec<_>>());
+        assert_eq!(listed.len(), 1);
+        assert!(!client.remove("bob").unwrap());
+        assert!(client.remove("tenon-lock-bob").unwrap());
+        assert_eq!(locks.list(), []);
+    }
+
+    #[test]
+    fn a_socket_that_was_left_behind_is_no_host_and_is_replaced() {
+        let state = tempfile::tempdir().unwrap();
+        assert!(Client::find(state.path()).unwrap().is_none());
+        drop(running(state.path()));
+        assert!(state.path().join(SOCKET).exists());
+        assert!(Client::find(state.path()).unwrap().is_none());
+        let (_runtime, _) = running(state.path());
+        assert_eq!(Client::find(state.path()).unwrap().unwrap().list().unwrap(), []);
+        let left = fs::read_dir(state.path()).unwrap().count();
+        assert_eq!(left, 1, "only the socket is in the folder");
+    }
+
+    #[test]
+    fn only_the_owner_may_connect_and_nobody_else_may_replace_the_socket() {
+        let state = tempfile::tempdir().unwrap();
+        let (runtime, _) = running(state.path());
+        let mode = state.path().join(SOCKET).metadata().unwrap().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::set_permissions(state.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let _entered = runtime.enter();
+        let error = listen(state.path()).unwrap_err().to_string();
+        assert!(error.contains("chmod o-w"), "{error}");
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_socket_stays() {
+        let state = tempfile::tempdir().unwrap();
+        fs::write(state.path().join(SOCKET), "mine").unwrap();
+        let error = listen(state.path()).unwrap_err().to_string();
+        assert!(error.contains("is in the way"), "{error}");
+        assert_eq!(fs::read(state.path().join(SOCKET)).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn a_request_that_is_none_or_too_long_gets_a_reason_and_harms_nobody() {
+        let state = tempfile::tempdir().unwrap();
+        let (_runtime, _) = running(state.path());
+        let long = [vec![b'x'; 1 << 16], vec![b'\n']].concat();
+        for request in [&b"\n"[..], b"{\"format_disk\":null}\n", &long] {
+            let mut stream = UnixStream::connect(state.path().join(SOCKET)).unwrap();
+            // The host may hang up before it has taken all of it.
+            let _ = stream.write_all(request);
+            let mut line = String::new();
+            if BufReader::new(stream).read_line(&mut line).is_ok() {
+                assert!(line.contains("does not understand"), "{line}");
+            }
+        }
+        Client::find(state.path()).unwrap().unwrap().list().unwrap();
+    }
+}
