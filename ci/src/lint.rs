@@ -4,8 +4,16 @@ use anyhow::Result;
 
 use crate::{cargo, step};
 
-/// The workspace and the two that it excludes.
-const WORKSPACES: [&str; 3] = ["Cargo.toml", "fixtures/plugins/Cargo.toml", "ci/fuzz/Cargo.toml"];
+/// The workspace and those that it excludes.
+const WORKSPACES: [&str; 5] = [
+    "Cargo.toml",
+    "fixtures/plugins/Cargo.toml",
+    "fixtures/guests/rust/Cargo.toml",
+    EXAMPLES,
+    "ci/fuzz/Cargo.toml",
+];
+/// What authors of event plugins start from.
+const EXAMPLES: &str = "plugins/event/rust/Cargo.toml";
 
 pub(crate) fn run() -> Result<()> {
     step("formatting: cargo fmt --check");
@@ -17,6 +25,12 @@ pub(crate) fn run() -> Result<()> {
     cargo::run(
         cargo::cargo()
             .args(["clippy", "--workspace", "--all-targets"])
+            .args(["--", "-D", "warnings"]),
+    )?;
+    cargo::run(
+        cargo::cargo()
+            .args(["clippy", "--all-targets", "--manifest-path", EXAMPLES, "--target-dir"])
+            .arg(cargo::target_directory()?.join("guests/cargo"))
             .args(["--", "-D", "warnings"]),
     )?;
 

@@ -1,14 +1,18 @@
 //! `cargo xtask test`
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use guests::Language;
 
-use crate::{cargo, step};
+use crate::{build_guests, cargo, step};
 
-/// Run every test of the workspace, documentation tests included, and sum up.
+/// Run every test, documentation tests included, and sum up.
+///
+/// Builds the plugins for WebAssembly first, and gets the compilers that are missing: see
+/// `cargo xtask build-guests --help`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Only tests whose name contains this
@@ -28,13 +32,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let started = Instant::now();
     say_what_is_missing();
 
-    // Tests build what they start and load, but what cargo prints then is not seen: the one long
-    // build comes first, in the open.
+    // Tests build what they start and load, but what cargo prints then is not seen: the long
+    // builds come first, in the open. They install what is missing, which no test does.
     step("building the host that the tests start");
-    cargo::run(cargo::cargo().args(["build", "--package", "host"]))?;
+    let built = cargo::build(cargo::cargo().args(["build", "--package", "host"]))?;
+    let host = cargo::find(&built, "host")?;
+    build_guests::build(&Language::ALL, || Ok(host.clone()))?;
 
-    step("running the tests");
-    let (summary, passed) = test(options.filter.as_deref())?;
+    let mut summary = Summary::default();
+    let mut passed = true;
+    for (what, command) in [("the tests", workspace()), ("the examples' own tests", examples()?)] {
+        step(&format!("running {what}"));
+        passed &= summary.run(command, options.filter.as_deref())?;
+    }
     let Summary { programs, passed: ok, failed, ignored } = summary;
     println!(
         "\n{ok} passed, {failed} failed, {ignored} ignored in {programs} test programs, {} s",
@@ -46,8 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Nothing but cargo and a linker is needed. With a nightly, the tests of the compatibility
-/// promise cover a pair of compilers as well.
+/// With a nightly, the tests of the compatibility promise cover a pair of compilers as well.
 fn say_what_is_missing() {
     if !cargo::works(cargo::cargo_of(Some("nightly"), &cargo::root()).arg("--version")) {
         step(
@@ -57,24 +66,35 @@ fn say_what_is_missing() {
     }
 }
 
-/// Passes on what `cargo test` prints while it counts.
-fn test(filter: Option<&str>) -> Result<(Summary, bool)> {
+fn workspace() -> Command {
     let mut command = cargo::cargo();
-    command.args(["test", "--workspace", "--no-fail-fast"]).args(filter).stdout(Stdio::piped());
-    let mut child = command.spawn().context("cannot start cargo test")?;
-    let mut summary = Summary::default();
-    if let Some(output) = child.stdout.take() {
-        for line in BufReader::new(output).lines() {
-            let line = line.context("cannot read what cargo test prints")?;
-            println!("{line}");
-            summary.count(&line);
-        }
-    }
-    let status = child.wait().context("cannot wait for cargo test")?;
-    Ok((summary, status.success()))
+    command.args(["test", "--workspace"]);
+    command
+}
+
+/// The event plugins in Rust, compiled for this machine: what their authors run.
+fn examples() -> Result<Command> {
+    let mut command = cargo::cargo();
+    command.args(["test", "--manifest-path", "plugins/event/rust/Cargo.toml", "--target-dir"]);
+    command.arg(cargo::target_directory()?.join("guests/cargo"));
+    Ok(command)
 }
 
 impl Summary {
+    /// Passes on what `cargo test` prints while it counts. Returns whether all went well.
+    fn run(&mut self, mut command: Command, filter: Option<&str>) -> Result<bool> {
+        command.arg("--no-fail-fast").args(filter).stdout(Stdio::piped());
+        let mut child = command.spawn().context("cannot start cargo test")?;
+        if let Some(output) = child.stdout.take() {
+            for line in BufReader::new(output).lines() {
+                let line = line.context("cannot read what cargo test prints")?;
+                println!("{line}");
+                self.count(&line);
+            }
+        }
+        Ok(child.wait().context("cannot wait for cargo test")?.success())
+    }
+
     /// Reads `test result: ok. 12 passed; 0 failed; 1 ignored; …`.
     fn count(&mut self, line: &str) {
         let Some(result) = line.strip_prefix("test result: ") else { return };

@@ -1,7 +1,7 @@
 //! Plugins in AssemblyScript.
 
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -12,9 +12,7 @@ use crate::{Guest, Language, Workshop};
 
 /// `host` writes the kit with the classes that it makes from its schema.
 pub(crate) fn build(workshop: &Workshop, host: &Path) -> Result<Vec<Guest>> {
-    node::provide(workshop.may_install)?;
-    let template = workshop.root.join("event-sdk/assemblyscript/template");
-    let modules = node::modules(&template, &workshop.folder.join("npm"))?;
+    let modules = modules(workshop)?;
     let kit = Kit {
         language: Language::AssemblyScript,
         compiler: String::new(), // the lock file, which is hashed with the rest, says which
@@ -23,6 +21,13 @@ pub(crate) fn build(workshop: &Workshop, host: &Path) -> Result<Vec<Guest>> {
         product: "build/production.wasm",
     };
     examples::build(workshop, &kit)
+}
+
+/// The compiler, as the template's lock file has it.
+pub(crate) fn modules(workshop: &Workshop) -> Result<PathBuf> {
+    node::provide(workshop.may_install)?;
+    let template = workshop.root.join("event-sdk/assemblyscript/template");
+    node::modules(&template, &workshop.folder.join("npm"))
 }
 
 fn compile(folder: &Path, modules: &Path) -> Result<()> {

@@ -102,6 +102,13 @@ impl Workshop {
         .with_context(|| format!("cannot build the plugins in {language}"))
     }
 
+    /// The folder `node_modules` that plugins in AssemblyScript are compiled with, for a test that
+    /// compiles its own.
+    pub fn node_modules(&self) -> Result<PathBuf> {
+        let _lock = self.lock()?;
+        assemblyscript::modules(self).context("cannot get AssemblyScript's compiler")
+    }
+
     /// One build at a time: those of several test processes use the same folders.
     fn lock(&self) -> Result<File> {
         let path = self.folder.join("lock");
