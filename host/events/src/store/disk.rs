@@ -76,7 +76,7 @@ pub struct Stats {
 
 impl DiskStore {
     /// Opens the store in this folder, or makes both. It has room for `limit` bytes, keys and
-    /// bookkeeping included; the file takes a few times as much. A damaged file is set aside beside
+    /// bookkeeping included, in memory and about as much on disk. A damaged file is set aside beside
     /// the new one, which the log says.
     pub fn open(folder: &Path, limit: usize) -> Result<Self, OpenError> {
         let path = folder.join(FILE_NAME);

@@ -3,9 +3,9 @@
 //! Memory is the truth while the program runs ([`MemoryStore`]). A store on disk ([`DiskStore`]) is
 //! the same with a journal behind it: a thread commits what has piled up in it, in groups.
 //!
-//! - A token or value that was there 20 ms and one commit ago survives a `kill -9`. While the disk
-//!   keeps up nothing waits longer than that; when it does not, until the commit after the one that
-//!   is under way.
+//! - A `kill -9` loses the values and tokens of at most the last 20 ms and of the commit that is under
+//!   way. A commit takes milliseconds; if more comes than the disk takes, commits get larger and take
+//!   longer, up to a second for a full store.
 //! - A lock has survived when the call that made it returns.
 //! - Scopes and keys are exact, counts are exact from any number of threads.
 //! - The store is bounded and forgets nothing to make room: a count that forgets is wrong.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// What a value takes beside its name and itself: the maps' entries, the allocations, its row on disk.
 const VALUE: usize = 256;
 /// What a token takes. Its name counts too: on disk each row has it.
-const TOKEN: usize = 128;
+const TOKEN: usize = 160;
 
 pub(crate) fn value_cost(name: &Name, value: &[u8]) -> usize {
     VALUE + name.len() + value.len()
