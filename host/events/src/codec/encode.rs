@@ -4,6 +4,8 @@
 //! when its object ends, the fields are copied into the order of the schema.
 
 mod entries;
+mod list;
+mod number;
 mod value;
 
 use std::borrow::Cow;
@@ -14,7 +16,9 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::schema::{Case, Form, Group, Kind, Member, Object, Schema, Step};
 use super::wire;
-use value::{List, Map, Place, Value};
+use entries::Map;
+use list::List;
+use value::{Place, Value};
 
 /// Appends the field of `events.OneOf` that the event is. What is in `out` after an error is of no
 /// use.
@@ -57,7 +61,8 @@ impl Slot {
 
 /// An object that is being read.
 #[derive(Clone, Copy)]
-pub(super) struct Open {
+pub(super) struct Open<'t> {
+    object: &'t Object,
     /// Its first slot.
     slots: usize,
     /// Where its fields begin in the output.
@@ -69,8 +74,8 @@ impl<'t, 'o> Encoder<'t, 'o> {
         Self { schema, out, slots: Vec::with_capacity(128), depth: 0 }
     }
 
-    pub(super) fn open(&mut self, object: &Object) -> Open {
-        let open = Open { slots: self.slots.len(), start: self.out.len() };
+    pub(super) fn open(&mut self, object: &'t Object) -> Open<'t> {
+        let open = Open { object, slots: self.slots.len(), start: self.out.len() };
         self.slots.resize(open.slots + object.members.len(), Slot::MISSING);
         open
     }
@@ -78,38 +83,37 @@ impl<'t, 'o> Encoder<'t, 'o> {
     /// Writes a member's value. Of a key that occurs more than once the last one counts.
     pub(super) fn member<'de, D: Deserializer<'de>>(
         &mut self,
-        open: Open,
-        object: &Object,
+        open: Open<'t>,
         index: usize,
         value: D,
     ) -> Result<(), D::Error> {
-        Field { encoder: self, open, object, index }.deserialize(value)
+        Field { encoder: self, open, index }.deserialize(value)
     }
 
     /// Puts the fields of an object into order.
-    pub(super) fn close(&mut self, open: Open, object: &Object) {
+    pub(super) fn close(&mut self, open: Open<'t>) {
         let end = self.out.len();
-        self.group(open, object, &object.groups[0]);
+        self.group(open, &open.object.groups[0]);
         self.out.drain(open.start..end);
         self.slots.truncate(open.slots);
     }
 
-    fn group(&mut self, open: Open, object: &Object, group: &Group) {
+    fn group(&mut self, open: Open<'t>, group: &Group) {
         for step in &group.steps {
             match *step {
                 Step::Member(index) => {
                     let Slot { start, end } = self.slots[open.slots + index];
                     if start < end {
                         self.out.extend_from_within(start..end);
-                    } else if object.members[index].by_value {
-                        self.unset(&object.members[index]);
+                    } else if open.object.members[index].by_value {
+                        self.unset(&open.object.members[index]);
                     }
                 }
                 Step::Group { number, index } => {
-                    let group = &object.groups[index];
-                    if group.by_value || self.has_any(open, object, group) {
+                    let group = &open.object.groups[index];
+                    if group.by_value || self.has_any(open, group) {
                         let start = wire::begin(self.out, number);
-                        self.group(open, object, group);
+                        self.group(open, group);
                         wire::finish(self.out, start);
                     }
                 }
@@ -123,9 +127,8 @@ impl<'t, 'o> Encoder<'t, 'o> {
         let start = match member.form {
             Form::One(Kind::Object(index)) => {
                 let start = wire::begin(self.out, member.number);
-                let object = &self.schema.objects[index];
-                let open = self.open(object);
-                self.close(open, object);
+                let open = self.open(&self.schema.objects[index]);
+                self.close(open);
                 start
             }
             Form::One(Kind::Labels) => wire::begin(self.out, member.number),
@@ -134,10 +137,10 @@ impl<'t, 'o> Encoder<'t, 'o> {
         wire::finish(self.out, start);
     }
 
-    fn has_any(&self, open: Open, object: &Object, group: &Group) -> bool {
+    fn has_any(&self, open: Open, group: &Group) -> bool {
         group.steps.iter().any(|step| match *step {
             Step::Member(index) => self.slots[open.slots + index] != Slot::MISSING,
-            Step::Group { index, .. } => self.has_any(open, object, &object.groups[index]),
+            Step::Group { index, .. } => self.has_any(open, &open.object.groups[index]),
         })
     }
 }
@@ -168,7 +171,7 @@ impl<'de> Visitor<'de> for Content<'_, '_, '_> {
         let open = encoder.open(object);
         while let Some(known) = map.next_key_seed(Key(object))? {
             match known {
-                Some(index) => map.next_value_seed(Field { encoder, open, object, index })?,
+                Some(index) => map.next_value_seed(Field { encoder, open, index })?,
                 None => _ = map.next_value::<IgnoredAny>()?,
             }
         }
@@ -176,7 +179,7 @@ impl<'de> Visitor<'de> for Content<'_, '_, '_> {
         if object.oneof && slots.iter().filter(|slot| slot.start < slot.end).count() > 1 {
             return Err(A::Error::custom("more than one member of a oneof"));
         }
-        encoder.close(open, object);
+        encoder.close(open);
         Ok(())
     }
 }
@@ -207,8 +210,7 @@ impl Visitor<'_> for Key<'_> {
 /// The field of a member.
 struct Field<'e, 't, 'o> {
     encoder: &'e mut Encoder<'t, 'o>,
-    open: Open,
-    object: &'e Object,
+    open: Open<'t>,
     index: usize,
 }
 
@@ -216,8 +218,8 @@ impl<'de> DeserializeSeed<'de> for Field<'_, '_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
-        let Self { encoder, open, object, index } = self;
-        let member = &object.members[index];
+        let Self { encoder, open, index } = self;
+        let member = &open.object.members[index];
         let (number, by_value) = (member.number, member.by_value);
         let start = encoder.out.len();
         match member.form {

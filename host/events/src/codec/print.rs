@@ -46,6 +46,22 @@ struct Found<'a> {
     next: usize,
 }
 
+/// An object that is being printed.
+#[derive(Clone, Copy)]
+struct Open<'t> {
+    object: &'t Object,
+    /// Its first slot.
+    slots: usize,
+    /// Where its fields begin among those found.
+    found: usize,
+}
+
+impl Open<'_> {
+    fn group_slot(&self, index: usize) -> usize {
+        self.slots + self.object.members.len() + index
+    }
+}
+
 impl<'t, 'o, 'a> Printer<'t, 'o, 'a> {
     pub(super) fn new(schema: &'t Schema, out: &'o mut Vec<u8>) -> Self {
         let (slots, found) = (Vec::with_capacity(128), Vec::with_capacity(64));
@@ -59,9 +75,9 @@ impl<'t, 'o, 'a> Printer<'t, 'o, 'a> {
         message: &'a [u8],
         original: Members<'_>,
     ) -> Result<(), CodecError> {
-        self.open(object, original, |this, slots| {
-            this.collect(object, slots, &object.groups[0], message)
-        })
+        let open = self.open(object);
+        self.collect(open, &object.groups[0], message)?;
+        self.close(open, original)
     }
 
     /// Prints the members of a oneof: the last one that was found is the one that is set.
@@ -71,65 +87,67 @@ impl<'t, 'o, 'a> Printer<'t, 'o, 'a> {
         members: Slot,
         original: Members<'_>,
     ) -> Result<(), CodecError> {
-        let number = self.found[members.last].number;
-        self.open(object, original, |this, slots| {
-            let mut next = members.first;
-            while let Some(&found) = this.found.get(next) {
-                next = found.next;
-                if found.number == number {
-                    this.place(object, slots, &object.groups[0], found.number, found.payload)?;
-                }
+        let open = self.open(object);
+        let set = self.found[members.last].number;
+        let mut next = members.first;
+        while let Some(&Found { number, payload, next: behind }) = self.found.get(next) {
+            if number == set {
+                self.place(open, &object.groups[0], number, payload)?;
             }
-            Ok(())
-        })
+            next = behind;
+        }
+        self.close(open, original)
     }
 
-    fn open(
-        &mut self,
-        object: &'t Object,
-        original: Members<'_>,
-        find: impl FnOnce(&mut Self, usize) -> Result<(), CodecError>,
-    ) -> Result<(), CodecError> {
-        let (slots, found) = (self.slots.len(), self.found.len());
-        self.slots.resize(slots + object.members.len() + object.groups.len(), Slot::EMPTY);
-        find(self, slots)?;
-        self.members(object, slots, original)?;
-        self.slots.truncate(slots);
-        self.found.truncate(found);
+    fn open(&mut self, object: &'t Object) -> Open<'t> {
+        let open = Open { object, slots: self.slots.len(), found: self.found.len() };
+        let slots = object.members.len() + object.groups.len();
+        self.slots.resize(open.slots + slots, Slot::EMPTY);
+        open
+    }
+
+    fn close(&mut self, open: Open<'t>, original: Members<'_>) -> Result<(), CodecError> {
+        self.members(open, original)?;
+        self.slots.truncate(open.slots);
+        self.found.truncate(open.found);
         Ok(())
     }
 
     /// Finds the fields of a message.
     fn collect(
         &mut self,
-        object: &'t Object,
-        slots: usize,
+        open: Open<'t>,
         group: &'t Group,
         message: &'a [u8],
     ) -> Result<(), CodecError> {
         let mut fields = Fields(message);
         while let Some((number, payload)) = fields.next()? {
-            self.place(object, slots, group, number, payload)?;
+            self.place(open, group, number, payload)?;
         }
         Ok(())
     }
 
+    /// Notes a field, and the fields in it if it is a group.
     fn place(
         &mut self,
-        object: &'t Object,
-        slots: usize,
+        open: Open<'t>,
         group: &'t Group,
         number: u32,
         payload: Payload<'a>,
     ) -> Result<(), CodecError> {
-        let (slot, inner) = match group.field(number) {
+        match group.field(number) {
             // The schema does not know the field.
-            None => return Ok(()),
-            Some(Step::Member(index)) => (slots + index, None),
+            None => {}
+            Some(Step::Member(index)) => self.note(open.slots + index, number, payload),
             Some(Step::Group { index, .. }) => {
-                (slots + object.members.len() + index, Some((&object.groups[index], payload)))
+                self.note(open.group_slot(index), number, payload);
+                self.collect(open, &open.object.groups[index], payload.bytes()?)?;
             }
-        };
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, slot: usize, number: u32, payload: Payload<'a>) {
         let place = self.found.len();
         self.found.push(Found { number, payload, next: usize::MAX });
         let slot = &mut self.slots[slot];
@@ -138,28 +156,19 @@ impl<'t, 'o, 'a> Printer<'t, 'o, 'a> {
             None => slot.first = place,
         }
         slot.last = place;
-        match inner {
-            None => Ok(()),
-            Some((group, payload)) => self.collect(object, slots, group, payload.bytes()?),
-        }
     }
 
-    fn members(
-        &mut self,
-        object: &'t Object,
-        slots: usize,
-        original: Members<'_>,
-    ) -> Result<(), CodecError> {
+    fn members(&mut self, open: Open<'t>, original: Members<'_>) -> Result<(), CodecError> {
         let mut original = original.into_iter().peekable();
         self.out.push(b'{');
         let start = self.out.len();
-        for (index, member) in object.members.iter().enumerate() {
+        for (index, member) in open.object.members.iter().enumerate() {
             while let Some((key, value)) = original.next_if(|it| *it.0 < *member.key) {
                 self.unknown(start, &key, value);
             }
             let value = original.next_if(|it| it.0 == member.key).map(|(_, value)| value);
-            let slot = self.slots[slots + index];
-            if slot.is_empty() && !self.is_printed_unset(object, slots, member) {
+            let slot = self.slots[open.slots + index];
+            if slot.is_empty() && !self.is_printed_unset(open, member) {
                 continue;
             }
             let mark = self.out.len();
@@ -179,15 +188,15 @@ impl<'t, 'o, 'a> Printer<'t, 'o, 'a> {
     }
 
     /// Whether a member that has no field is printed.
-    fn is_printed_unset(&self, object: &Object, slots: usize, member: &Member) -> bool {
+    fn is_printed_unset(&self, open: Open, member: &Member) -> bool {
         if member.omit_empty && !member.by_value {
             return false;
         }
         // In an embedded message that is unset, nothing is.
-        let groups = &self.slots[slots + object.members.len()..];
         let mut index = member.group;
-        while let Some(parent) = object.groups[index].parent {
-            if !object.groups[index].by_value && groups[index].is_empty() {
+        while let Some(parent) = open.object.groups[index].parent {
+            let is_set = !self.slots[open.group_slot(index)].is_empty();
+            if !is_set && !open.object.groups[index].by_value {
                 return false;
             }
             index = parent;

@@ -37,7 +37,7 @@ pub(super) fn encode(
     let mut write = |key: &str, value: &RawValue| {
         if let Some(index) = object.find(key).filter(|&it| object.members[it].group != 0) {
             // What does not fit is in Data.
-            _ = encoder.member(open, object, index, value);
+            _ = encoder.member(open, index, value);
         }
     };
     let original = members(json)?;
@@ -49,10 +49,10 @@ pub(super) fn encode(
     for (key, value) in own {
         if let Some(index) = object.find(key) {
             let value = IntoDeserializer::<serde_json::Error>::into_deserializer(value);
-            encoder.member(open, object, index, value)?;
+            encoder.member(open, index, value)?;
         }
     }
-    encoder.close(open, object);
+    encoder.close(open);
     wire::finish(out, start);
     Ok(())
 }

@@ -1,13 +1,37 @@
 //! Maps, whose entries are sorted by key.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde::de::MapAccess;
+use serde::de::{MapAccess, Visitor};
 
 use super::value::{Place, Value};
 use super::{Encoder, Text};
 use crate::codec::schema::Kind;
 use crate::codec::wire;
+
+/// Writes an object as map field `number`.
+pub(super) struct Map<'e, 't, 'o> {
+    pub(super) encoder: &'e mut Encoder<'t, 'o>,
+    pub(super) kind: Kind,
+    pub(super) number: u32,
+}
+
+impl<'de> Visitor<'de> for Map<'_, '_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        self.encoder.entries(self.number, self.kind, map)
+    }
+}
 
 impl Encoder<'_, '_> {
     /// Writes the object's members as the entries of the map that field `number` is.

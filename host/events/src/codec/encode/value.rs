@@ -1,4 +1,4 @@
-//! Single values, lists and maps.
+//! Single values.
 
 use std::fmt;
 
@@ -195,52 +195,10 @@ impl<'de> Visitor<'de> for Value<'_, '_, '_> {
 }
 
 impl Value<'_, '_, '_> {
-    fn message(self, content: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn message(self, content: impl FnOnce(&mut Vec<u8>)) {
         let start = wire::begin(self.encoder.out, self.number);
         content(self.encoder.out);
         wire::finish(self.encoder.out, start);
-    }
-
-    fn varint(self, value: u64) {
-        let out = &mut *self.encoder.out;
-        match self.place {
-            Place::Field { .. } | Place::Entry if value == 0 => {}
-            Place::Packed => wire::put_varint(out, value),
-            _ => {
-                wire::put_tag(out, self.number, wire::VARINT);
-                wire::put_varint(out, value);
-            }
-        }
-    }
-
-    fn integer<E: Error>(self, value: i128) -> Result<(), E> {
-        let range = match self.kind {
-            Kind::Enum(_) | Kind::Int32 => i32::MIN.into()..=i32::MAX.into(),
-            Kind::Int64 => i64::MIN.into()..=i64::MAX.into(),
-            Kind::Uint32 | Kind::Uint32Value => 0..=u32::MAX.into(),
-            Kind::Uint64 | Kind::Uint64Value => 0..=u64::MAX.into(),
-            _ => return Err(E::invalid_type(Unexpected::Other("a number"), &self)),
-        };
-        // Teleport's server makes doubles of numbers, and of the greatest ones a greater one.
-        #[allow(clippy::cast_precision_loss, clippy::float_cmp)] // that is the point
-        let rounded_up = value > *range.end() && value as f64 == *range.end() as f64;
-        let value = if rounded_up { *range.end() } else { value };
-        if !range.contains(&value) {
-            return Err(E::custom(format_args!("{value} is not {}", self.kind.expected())));
-        }
-        // Negative numbers are extended to 64 bits, whatever their type.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let bits = value as u64;
-        match self.kind {
-            Kind::Uint32Value | Kind::Uint64Value => self.message(|out| {
-                if bits != 0 {
-                    wire::put_tag(out, 1, wire::VARINT);
-                    wire::put_varint(out, bits);
-                }
-            }),
-            _ => self.varint(bits),
-        }
-        Ok(())
     }
 }
 
@@ -266,66 +224,5 @@ impl Encoder<'_, '_> {
     fn ascend(&mut self, start: usize) {
         self.depth -= 1;
         wire::finish(self.out, start);
-    }
-}
-
-/// Writes a list as repeated field `number`.
-pub(super) struct List<'e, 't, 'o> {
-    pub(super) encoder: &'e mut Encoder<'t, 'o>,
-    pub(super) kind: Kind,
-    pub(super) number: u32,
-}
-
-impl<'de> Visitor<'de> for List<'_, '_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let Self { encoder, kind, number } = self;
-        if !kind.is_packed() {
-            let place = Place::Element;
-            while list.next_element_seed(Value { encoder, kind, number, place })?.is_some() {}
-            return Ok(());
-        }
-        let before = encoder.out.len();
-        let start = wire::begin(encoder.out, number);
-        let place = Place::Packed;
-        while list.next_element_seed(Value { encoder, kind, number, place })?.is_some() {}
-        if encoder.out.len() == start {
-            encoder.out.truncate(before);
-        } else {
-            wire::finish(encoder.out, start);
-        }
-        Ok(())
-    }
-}
-
-/// Writes an object as map field `number`.
-pub(super) struct Map<'e, 't, 'o> {
-    pub(super) encoder: &'e mut Encoder<'t, 'o>,
-    pub(super) kind: Kind,
-    pub(super) number: u32,
-}
-
-impl<'de> Visitor<'de> for Map<'_, '_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        self.encoder.entries(self.number, self.kind, map)
     }
 }
