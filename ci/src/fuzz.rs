@@ -43,7 +43,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let limit = format!("-max_total_time={}", options.seconds);
     for target in chosen {
         step(&format!("fuzzing {target} for {} s", options.seconds));
-        cargo::run(&mut nightly(&["fuzz", "run", "--fuzz-dir", FOLDER, target, "--", &limit]))?;
+        let dictionary = format!("{FOLDER}/{target}.dict");
+        let mut fuzz = nightly(&["fuzz", "run", "--fuzz-dir", FOLDER, target, "--", &limit]);
+        if cargo::root().join(&dictionary).is_file() {
+            fuzz.arg(format!("-dict={dictionary}"));
+        }
+        cargo::run(&mut fuzz)?;
     }
     Ok(())
 }
