@@ -200,3 +200,6 @@ fn compare(expect: &Expect, became: Became, mock: &Mock) -> Result<Vec<Differenc
     }
     Ok(differences)
 }
+
+#[cfg(test)]
+mod tests;
