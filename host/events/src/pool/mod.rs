@@ -38,6 +38,7 @@ use module::Module;
 use slot::Running;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -56,6 +57,9 @@ struct Shared {
     permits: Arc<Semaphore>,
     running: Vec<Running>,
 }
+
+/// A call of an export, under way.
+pub type Calling<Output> = Pin<Box<dyn Future<Output = Result<Output, CallError>> + Send>>;
 
 /// Makes host functions for a slot.
 type MakeFunctions = Arc<dyn Fn(&Arc<SlotState>) -> Vec<Function> + Send + Sync>;
@@ -104,17 +108,22 @@ impl Pool {
     ///
     /// The time that the call may take counts from when it begins to run. To drop the future does
     /// not end a call that runs.
-    pub async fn call<'a, Output: FromBytesOwned>(
+    pub fn call<'a, Output: FromBytesOwned + Send>(
         &self,
         export: &str,
         input: impl ToBytes<'a>,
-    ) -> Result<Output, CallError> {
-        let input = input.to_bytes().map_err(|error| {
-            CallError::Garbage(format!("nothing, its input cannot be made: {error}").into())
-        })?;
-        let output = self.run(export.into(), input.as_ref().to_vec(), false).await?;
-        Output::from_bytes_owned(&output).map_err(|error| {
-            CallError::Garbage(format!("what is not of the type asked for: {error}").into())
+    ) -> Calling<Output> {
+        // Boxed, so that the future knows nothing of the input's lifetime, and can be spawned.
+        let input = input.to_bytes().map(|input| input.as_ref().to_vec());
+        let (pool, export) = (self.clone(), export.into());
+        Box::pin(async move {
+            let input = input.map_err(|error| {
+                CallError::Garbage(format!("nothing, its input cannot be made: {error}").into())
+            })?;
+            let output = pool.run(export, input, false).await?;
+            Output::from_bytes_owned(&output).map_err(|error| {
+                CallError::Garbage(format!("what is not of the type asked for: {error}").into())
+            })
         })
     }
 

@@ -1,6 +1,6 @@
 //! A guest that lies about its memory hurts nobody but itself.
 
-use crate::kit::{World, manifest, pool};
+use crate::kit::{World, manifest};
 use host_events::{CallError, Pool};
 
 /// Writes over the header of a block of Extism's memory, eight bytes before it, so that the block
@@ -33,6 +33,9 @@ const FUNCTIONS: [(&str, &str); 7] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_length_ends_the_call_and_not_the_host() {
+    // A record that nobody wants is not read at all.
+    let log = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
+    let _ = log.with_writer(std::io::sink).try_init();
     for (name, signature) in FUNCTIONS {
         let import = format!(r#"(import "extism:host/env" "{name}" (func $given {signature}))"#);
         let second = match name {
@@ -52,12 +55,12 @@ async fn a_forged_length_ends_the_call_and_not_the_host() {
 /// Offset and length of `output_set`, as `wild_offset` takes them from its input.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_output_that_is_not_the_guests_is_refused() {
-    let pool = pool("wild_offset").await;
+    let plugin = World::new().load(manifest("wild_offset")).await;
     for (offset, length) in
         [(-8, i64::MAX), (4096, -1), (294, -100), (0, 1 << 23), (i64::MAX, 1), (1 << 33, 8)]
     {
         let input = [i64::to_le_bytes(offset), i64::to_le_bytes(length)].concat();
-        let error = pool.call::<Vec<u8>>("output_set", input).await.unwrap_err();
+        let error = plugin.pool().call::<Vec<u8>>("output_set", input).await.unwrap_err();
         assert!(matches!(error, CallError::Trap(_)), "{offset} {length}: {error}");
     }
 }

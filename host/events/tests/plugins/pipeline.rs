@@ -85,7 +85,6 @@ async fn a_plugin_that_must_not_fail_ends_the_pipeline() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_cannot_be_written_is_tried_again_for_the_next_events() {
-    let world = World::new();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.ndjson");
     // So small that the second delivery rotates, into a place that is taken by a folder.
