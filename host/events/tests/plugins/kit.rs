@@ -5,7 +5,8 @@ use host_events::locks::Locks;
 use host_events::store::{MemoryStore, Store};
 use host_events::{Alerts, Event, EventPlugin, Manifest, Metrics, Pool, Services};
 use proto::plugin::Alert;
-use std::sync::{Arc, Mutex};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 /// Short, so that tests of what never ends do.
@@ -50,7 +51,8 @@ impl World {
     }
 
     pub async fn load(&self, manifest: Manifest) -> EventPlugin {
-        EventPlugin::load(manifest, self.services.clone(), &self.metrics, None).await.unwrap()
+        let cache = Some(cache().to_owned());
+        EventPlugin::load(manifest, self.services.clone(), &self.metrics, cache).await.unwrap()
     }
 
     /// The metrics as a scraper sees them.
@@ -63,6 +65,19 @@ impl World {
     }
 }
 
+/// Where compiled code is kept: a test would otherwise spend its time compiling Extism's kernel.
+pub fn cache() -> &'static Path {
+    static CACHE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, config) = CACHE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("wasmtime.toml");
+        let directory = folder.path().join("code");
+        std::fs::write(&config, format!("[cache]\ndirectory = {directory:?}\n")).unwrap();
+        (folder, config)
+    });
+    config
+}
+
 /// One of the guests that are written by hand, with one instance and a short timeout.
 pub fn manifest(name: &str) -> Manifest {
     Manifest { timeout: TIMEOUT, concurrency: Some(1), ..Manifest::new(wat(name)) }
@@ -71,7 +86,8 @@ pub fn manifest(name: &str) -> Manifest {
 /// The same as a bare pool.
 pub async fn pool(name: &str) -> Pool {
     let wasm = std::fs::read(wat(name)).unwrap();
-    Pool::builder(name, wasm).timeout(TIMEOUT).concurrency(1).build().await.unwrap()
+    let builder = Pool::builder(name, wasm).timeout(TIMEOUT).concurrency(1);
+    builder.cache(cache().to_owned()).build().await.unwrap()
 }
 
 /// Asks a plugin about events.
