@@ -2,8 +2,8 @@
 
 use event_sdk::events::{UserLogin, UserMetadata};
 use event_sdk::testing::{Host, alert, latest_api_request, run, run_batch};
-use event_sdk::types::{LockSpecV2, LockTarget, LockV2};
-use event_sdk::{Error, Event, Outcome, Severity, lock, log, now, prost_types, store};
+use event_sdk::types::{self, LockSpecV2, LockTarget, LockV2};
+use event_sdk::{Error, Event, Outcome, Severity, lock, log, now, store};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
@@ -89,15 +89,18 @@ fn a_lock_on_nobody_or_without_end_is_an_error() {
 }
 
 #[test]
-#[should_panic(expected = "the lock has already expired")]
-fn the_fake_host_refuses_what_the_host_refuses() {
-    Host::new();
-    let spec = LockSpecV2 {
-        target: Some(LockTarget { user: "ann".into(), ..LockTarget::default() }),
-        expires: Some(prost_types::Timestamp { seconds: 1, nanos: 0 }),
-        ..LockSpecV2::default()
-    };
-    lock::upsert(&LockV2 { spec: Some(spec), ..LockV2::default() });
+fn any_other_lock_goes_to_the_host_as_it_is() {
+    let host = Host::new();
+    let target = LockTarget { role: "intern".into(), ..LockTarget::default() };
+    let spec = LockSpecV2 { target: Some(target), ..LockSpecV2::default() };
+    let locks = ["first", "second"].map(|name| LockV2 {
+        metadata: Some(types::Metadata { name: name.into(), ..types::Metadata::default() }),
+        spec: Some(spec.clone()),
+        ..LockV2::default()
+    });
+    locks.iter().for_each(lock::upsert);
+    assert_eq!(host.locks(), locks);
+    assert_eq!(latest_api_request().as_ref(), locks.last());
 }
 
 #[test]
