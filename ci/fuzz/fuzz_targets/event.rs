@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use prost::Message;
 use proto::events::OneOf;
 
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)] // of a part of it
 #[path = "../../../host/events/src/codec/mod.rs"]
 mod codec;
 

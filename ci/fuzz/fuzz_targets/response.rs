@@ -9,11 +9,11 @@
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
 
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)] // of a part of it
 #[path = "../../../host/events/src/codec/mod.rs"]
 mod codec;
 
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)] // of a part of it
 #[path = "../../../host/events/src/plugin/message.rs"]
 mod message;
 
