@@ -64,25 +64,26 @@ pub(super) fn apt_install(packages: &[&str]) -> Result<()> {
     if !Path::new("/etc/debian_version").exists() {
         bail!("this is no Debian, whose packages `{list}` would do");
     }
+    let root = as_root()?;
     step(&format!("installing packages of Debian: {list}"));
-    let apt = |arguments: &[&str]| -> Result<()> {
-        let mut command = as_root("apt-get")?;
-        quietly(command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments))
+    let apt = |arguments: &[&str]| {
+        let words =
+            [root, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], arguments].concat();
+        quietly(Command::new(words[0]).args(&words[1..]))
     };
     apt(&["update"])?;
     apt(&[&["install", "--yes", "--no-remove", "--no-install-recommends"], packages].concat())
 }
 
-fn as_root(program: &str) -> Result<Command> {
+/// What a command of root's has to begin with.
+fn as_root() -> Result<&'static [&'static str]> {
     if answer(Command::new("id").arg("-u")).as_deref() == Some("0") {
-        return Ok(Command::new(program));
+        return Ok(&[]);
     }
     if answer(Command::new("sudo").args(["-n", "true"])).is_none() {
-        bail!("{program} needs root, and sudo asks for a password");
+        bail!("Debian's packages need root, and sudo asks for a password or is not there");
     }
-    let mut command = Command::new("sudo");
-    command.args(["-n", "--preserve-env=DEBIAN_FRONTEND", program]);
-    Ok(command)
+    Ok(&["sudo", "-n"])
 }
 
 #[cfg(test)]
