@@ -1,7 +1,7 @@
-//! `host locks`, while no host runs: with the file that one left.
+//! `host locks`: with the file that a host left, and with one that runs.
 
-use crate::assert_ends;
-use fixtures::{Host, Output};
+use crate::{assert_ends, basic};
+use fixtures::{Host, Output, Upstream, get};
 use host_events::locks::Locks;
 use host_events::store::{DEFAULT_LIMIT, DiskStore};
 use proto::types::{LockSpecV2, LockTarget, LockV2};
@@ -81,4 +81,42 @@ fn a_store_that_a_host_has_without_answering_is_left_alone() {
     let state = state(&["bob"]);
     let _store = DiskStore::open(state.path(), DEFAULT_LIMIT).unwrap();
     assert_ends(&locks(&state, &["list"]), 1, &["a host has the store in", "try again"]);
+}
+
+#[test]
+fn a_running_host_lets_a_user_in_again_when_the_lock_is_removed() {
+    let state = state(&["bob", "eve"]);
+    let upstream = Upstream::echo();
+    let host = Host::start(&[
+        &format!("--target={}", upstream.url()),
+        &format!("--state={}", state.path().display()),
+        "--basic-user=bob",
+        "--basic-password=secret",
+    ]);
+    let credentials = basic("bob:secret");
+    let enter = || get(host.address(), "/", &[("Authorization", &credentials)]).status;
+    assert_eq!(enter(), 403);
+    assert_eq!(json_list(&state).as_array().unwrap().len(), 2);
+    let removed = locks(&state, &["remove", "tenon-lock-bob"]);
+    assert_eq!((removed.code, &*removed.stdout), (Some(0), "removed tenon-lock-bob\n"));
+    assert_eq!(enter(), 200);
+    assert_eq!(json_list(&state)[0]["name"], "tenon-lock-eve");
+    assert_ends(&locks(&state, &["remove", "bob"]), 1, &["there is no lock \"bob\""]);
+
+    assert!(host.stop().success());
+    assert_eq!(json_list(&state)[0]["name"], "tenon-lock-eve");
+    assert_eq!(json_list(&state)[1], Value::Null);
+}
+
+#[test]
+fn a_host_that_was_killed_leaves_its_locks_to_the_command() {
+    let state = state(&["bob"]);
+    let upstream = Upstream::echo();
+    let host = Host::start(&[
+        &format!("--target={}", upstream.url()),
+        &format!("--state={}", state.path().display()),
+    ]);
+    host.signal(libc::SIGKILL);
+    host.wait();
+    assert_eq!(json_list(&state)[0]["name"], "tenon-lock-bob");
 }

@@ -11,18 +11,19 @@ use proto::types::LockV2;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The store's file in the folder for what is kept between runs.
 pub const FILE_NAME: &str = "store.redb";
 
-/// A store that outlives the process. When it is dropped it writes what is left; that takes one commit.
+/// A store that outlives the process. When it is closed or dropped it writes what is left; that takes
+/// one commit.
 pub struct DiskStore {
     memory: Arc<MemoryStore>,
     journal: Arc<Journal>,
-    writer: Option<JoinHandle<()>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// Why a store on disk cannot be opened.
@@ -97,7 +98,7 @@ impl DiskStore {
         contents.rows.into_iter().for_each(|(id, row)| memory.restore(id, row));
         let writer = Writer::start(file, memory.clone(), journal.clone())
             .map_err(|error| OpenError::failed(path, &error))?;
-        Ok(Self { memory, journal, writer: Some(writer) })
+        Ok(Self { memory, journal, writer: Mutex::new(Some(writer)) })
     }
 
     #[cfg(test)]
@@ -116,6 +117,17 @@ impl DiskStore {
     pub fn flush(&self) -> Result<(), StoreError> {
         self.journal.flush().map_err(StoreError::NotSaved)
     }
+
+    /// Writes what is left and gives the file up. A program that ends calls it, as it need not come to
+    /// drop what its tasks share. What is changed afterwards is not written.
+    pub fn close(&self) {
+        self.journal.stop();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // It does not panic; if it did, there is nothing left to do.
+            let _ = writer.join();
+        }
+    }
 }
 
 /// Nobody else needs to read who failed to log in.
@@ -130,11 +142,7 @@ fn prepare(folder: &Path, path: &Path) -> Result<(), OpenError> {
 
 impl Drop for DiskStore {
     fn drop(&mut self) {
-        self.journal.stop();
-        if let Some(writer) = self.writer.take() {
-            // It does not panic; if it did, there is nothing left to do.
-            let _ = writer.join();
-        }
+        self.close();
     }
 }
 

@@ -121,12 +121,15 @@ impl Journal {
         }
     }
 
-    /// Waits until the disk has everything that was recorded before. While it cannot be written this
-    /// does not wait: an error says why.
+    /// Waits until the disk has everything that was recorded before. While it cannot be written, or
+    /// when the store is closed, this does not wait: an error says why.
     pub(crate) fn flush(&self) -> Result<(), String> {
         let Some(mut state) = self.state() else { return Ok(()) };
         if let Some(error) = &state.failing {
             return Err(error.clone());
+        }
+        if state.stop {
+            return Err("the store is closed".to_owned());
         }
         let last = state.taken + u64::from(!state.batch.is_empty());
         state.hurry = true;

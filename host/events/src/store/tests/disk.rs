@@ -148,6 +148,20 @@ fn a_second_opener_is_told_who_has_it() {
 }
 
 #[test]
+fn a_store_that_is_closed_has_written_everything_and_given_the_file_up() {
+    let place = Place::new();
+    let store = place.open();
+    store.take_token("p", b"a", HOUR).unwrap();
+    store.close();
+    store.close();
+    assert_eq!(place.open().release_tokens("p", b"a"), Ok(1));
+    // Who still has it is not left waiting.
+    assert_eq!(store.take_token("p", b"a", HOUR).unwrap().alive, 2);
+    let Err(error) = store.upsert(lock(user("bob"), None)) else { panic!("nobody writes it") };
+    assert!(error.to_string().contains("the store is closed"), "{error}");
+}
+
+#[test]
 fn only_the_owner_can_read_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("new/state");
