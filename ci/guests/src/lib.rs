@@ -65,7 +65,7 @@ impl fmt::Display for Language {
 pub struct Workshop {
     /// The root of the repository.
     root: PathBuf,
-    /// Everything that is made here, for this version of the plugins and the next.
+    /// Everything that is made, and fetched for this.
     folder: PathBuf,
     may_install: bool,
 }

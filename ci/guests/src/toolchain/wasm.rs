@@ -17,7 +17,7 @@ const CHOICE: &str = "TENON_WASM_TOOLCHAIN";
 const TARGET: &str = "wasm32-unknown-unknown";
 /// Debian's Rust for its browsers: newer than its own, and with the sources of the standard
 /// library, but without one compiled for this target.
-const PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-14"];
+const PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld"];
 
 /// A Rust that compiles for WebAssembly.
 pub enum WasmToolchain {
