@@ -2,8 +2,10 @@
 // The comments are the text of --help.
 #![allow(clippy::doc_markdown, rustdoc::bare_urls, rustdoc::broken_intra_doc_links)]
 
-use crate::values::{network, time};
+use crate::values::{network, pair, time};
+use crate::vendor::Language;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use host_events::PoolBuilder;
 use host_proxy::{Format, Listen, UpstreamHttp};
 use ipnet::IpNet;
 use std::path::PathBuf;
@@ -33,6 +35,16 @@ pub enum Command {
     Echo(EchoArgs),
     /// Says what a plugin is, and whether this host would take it (exit code 1 if not)
     Inspect(InspectArgs),
+    /// Writes a folder for a new event plugin, which builds and tests by itself
+    New(NewArgs),
+    /// Brings the kit in an event plugin's folder up to date
+    Vendor(VendorArgs),
+    /// Lists the users that plugins have locked, and lets them in again
+    Locks(LocksArgs),
+    /// Runs the tests of an event plugin (exit code 1 if one fails)
+    Test(TestArgs),
+    /// Lists and makes fixtures: events in files, for the tests of event plugins
+    Fixtures(FixturesArgs),
 }
 
 /// Flags of `host echo`.
@@ -58,6 +70,120 @@ pub struct InspectArgs {
     /// How long a plugin may take to register
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     pub register_timeout: Duration,
+}
+
+/// Flags of `host locks`.
+#[derive(Debug, Args)]
+pub struct LocksArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: LocksCommand,
+    /// The folder for what is kept between runs: that of the host whose locks are meant
+    #[arg(long, value_name = "DIR", default_value = "./state", global = true)]
+    pub state: PathBuf,
+}
+
+/// What is done with locks.
+#[derive(Debug, Subcommand)]
+pub enum LocksCommand {
+    /// Lists the locks that are in force
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Removes a lock, at once and for good (exit code 1 if there is none of that name)
+    Remove {
+        /// The lock's name, as the list has it
+        name: String,
+    },
+}
+
+/// Flags of `host new`.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The folder to write: one that does not exist, or an empty one. The plugin is called like it
+    pub dir: PathBuf,
+    /// What the plugin extends
+    #[arg(long, value_enum, default_value_t = Kind::Event)]
+    pub kind: Kind,
+    /// What it is written in
+    #[arg(short, long, value_enum, value_name = "LANGUAGE", default_value_t = Language::Rust)]
+    pub lang: Language,
+    /// The example to start from: dump logs events, change adds to them, count locks users out, skip
+    /// drops events (for C there is only skip) [default: dump, for C skip]
+    #[arg(short, long, value_name = "NAME")]
+    pub example: Option<String>,
+    /// Do not run npm, which a plugin in AssemblyScript has its compiler from
+    #[arg(long)]
+    pub no_install: bool,
+}
+
+/// What a new plugin extends.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Kind {
+    /// The way of audit events, in WebAssembly
+    Event,
+}
+
+/// Flags of `host vendor`.
+#[derive(Debug, Args)]
+pub struct VendorArgs {
+    /// The plugin's folder, whose folder vendor is meant
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+}
+
+/// Flags of `host test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// The plugin, built with its tests [default: the one in build or
+    /// target/wasm32-unknown-unknown/release]
+    #[arg(value_name = "FILE.wasm")]
+    pub file: Option<PathBuf>,
+    /// The folder of fixtures [default: ./fixtures, if there is one]
+    #[arg(long, value_name = "DIR")]
+    pub fixtures: Option<PathBuf>,
+    /// What the plugin finds in its configuration; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub config: Vec<(String, String)>,
+    /// A secret that the plugin may read; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub secret: Vec<(String, String)>,
+    /// How long a test, and a call with an event, may take
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "2s")]
+    pub timeout: Duration,
+    /// The bytes of memory that the plugin may have
+    #[arg(long, value_name = "BYTES", default_value_t = PoolBuilder::MEMORY)]
+    pub memory: u64,
+    /// Show also what tests have logged that passed
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// Flags of `host fixtures`.
+#[derive(Debug, Args)]
+pub struct FixturesArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: FixturesCommand,
+}
+
+/// What is done with fixtures.
+#[derive(Debug, Subcommand)]
+pub enum FixturesCommand {
+    /// Lists a template for every type of event
+    ListTemplates,
+    /// Writes a fixture from a template, under the next free number
+    Generate {
+        /// The template: events.user_create
+        template: String,
+        /// What it is for, in a word: the file will be <number>-<name>.json
+        name: String,
+        /// The folder of fixtures
+        #[arg(long, value_name = "DIR", default_value = "fixtures")]
+        dir: PathBuf,
+    },
 }
 
 /// Flags of the proxy. Each may also stand in the configuration file, under the same name.
@@ -94,6 +220,27 @@ pub struct ProxyArgs {
     /// How long a plugin may take to register [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Plugins")]
     pub register_timeout: Option<Duration>,
+
+    /// A WebAssembly plugin that sees audit events; may be given several times, in order. Limits,
+    /// secrets and more are for the configuration file: [[event-plugin]]
+    #[arg(long, value_name = "PATH.wasm[={JSON}]", help_heading = "Events")]
+    pub event_plugin: Vec<String>,
+    /// Where audit events go: a file (one JSON object a line), log, or off [default: off without
+    /// event plugins, else events.ndjson in the state folder]
+    #[arg(long, value_name = "FILE", help_heading = "Events")]
+    pub events: Option<String>,
+    /// The bytes of a file of events, or of alerts, before the next is begun [default: 104857600]
+    #[arg(long, value_name = "BYTES", help_heading = "Events")]
+    pub events_size: Option<u64>,
+    /// How many old files are kept of each [default: 5]
+    #[arg(long, value_name = "COUNT", help_heading = "Events")]
+    pub events_keep: Option<u32>,
+    /// A file for the alerts of event plugins, beside the log
+    #[arg(long, value_name = "FILE", help_heading = "Events")]
+    pub alerts: Option<PathBuf>,
+    /// What events say of where they are from [default: tenon]
+    #[arg(long, value_name = "NAME", help_heading = "Events")]
+    pub cluster_name: Option<String>,
 
     /// The user who may log in
     #[arg(

@@ -3,12 +3,18 @@
 mod admin;
 pub mod cli;
 mod config;
+pub mod control;
 pub mod echo;
+mod events;
 mod file;
+pub mod fixtures;
 pub mod inspect;
+pub mod locks;
 pub mod logging;
+pub mod new;
 mod plugins;
 pub mod proxy;
+pub mod test;
 mod values;
 pub mod vendor;
 

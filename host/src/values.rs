@@ -24,6 +24,14 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| format!("{text:?} is not a network; write 10.0.0.0/8 or 10.1.2.3"))
 }
 
+/// A name and what belongs to it: `NAME=VALUE`.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("{text:?} is not NAME=VALUE")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,6 +42,16 @@ mod tests {
         assert_eq!(time("0s"), Ok(Duration::ZERO));
         for wrong in ["", "30", "soon", "-1s", "500000000000years"] {
             assert!(time(wrong).unwrap_err().starts_with(&format!("{wrong:?} is ")), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn pairs() {
+        let of = |name: &str, value: &str| Ok((name.to_owned(), value.to_owned()));
+        assert_eq!(pair("a=b=c"), of("a", "b=c"));
+        assert_eq!(pair("a="), of("a", ""));
+        for wrong in ["", "a", "=b"] {
+            assert!(pair(wrong).is_err(), "{wrong}");
         }
     }
 

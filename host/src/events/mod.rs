@@ -155,14 +155,16 @@ async fn run(
 
 /// Tells wasmtime to keep compiled code in the state folder, where only this user can write: the
 /// code is run as it is found.
-fn code_cache(state: &Path) -> Result<PathBuf> {
+pub(crate) fn code_cache(state: &Path) -> Result<PathBuf> {
     let write = || -> std::io::Result<PathBuf> {
         let folder = std::path::absolute(state)?.join("wasm-cache");
         let mut builder = std::fs::DirBuilder::new();
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.recursive(true).create(&folder)?;
+        // wasmtime tidies up the folder of the code: what it does not know there, it removes.
+        let code = folder.join("code");
+        builder.recursive(true).create(&code)?;
         let mut table = toml::Table::new();
-        table.insert("directory".to_owned(), folder.display().to_string().into());
+        table.insert("directory".to_owned(), code.display().to_string().into());
         let config = folder.join("wasmtime.toml");
         std::fs::write(
             &config,

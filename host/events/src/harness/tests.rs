@@ -20,7 +20,7 @@ fn fixtures(more: &[&str]) -> Fixtures {
 fn cache() -> PathBuf {
     static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
     let config = FOLDER.path().join("wasmtime.toml");
-    fs::write(&config, format!("[cache]\ndirectory = {:?}\n", FOLDER.path())).unwrap();
+    fs::write(&config, format!("[cache]\ndirectory = {:?}\n", FOLDER.path().join("code"))).unwrap();
     config
 }
 

@@ -1,0 +1,75 @@
+//! What a plugin logs while it is tested.
+
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::prelude::*;
+
+/// So many lines of one test are kept: a plugin may log without end until its time is up.
+const LINES: usize = 1000;
+
+/// The lines since they were last taken.
+#[derive(Clone, Default)]
+pub(super) struct Log(Arc<Mutex<Lines>>);
+
+#[derive(Default)]
+struct Lines {
+    kept: Vec<String>,
+    lost: usize,
+}
+
+impl Log {
+    /// Collects from now on what plugins log, at any level, and what the host warns of.
+    pub(super) fn start() -> Self {
+        let log = Self::default();
+        let targets = Targets::new()
+            .with_target("event_plugin", LevelFilter::TRACE)
+            .with_target("host_events", LevelFilter::WARN);
+        let layer = log.clone().with_filter(targets);
+        // Fails only if there is one already, and then nothing is collected.
+        let _ = tracing_subscriber::registry().with(layer).try_init();
+        log
+    }
+
+    /// The lines so far.
+    pub(super) fn take(&self) -> Vec<String> {
+        let Lines { mut kept, lost } = std::mem::take(&mut *self.lines());
+        if lost > 0 {
+            kept.push(format!("… and {lost} lines more"));
+        }
+        kept
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut line = Line(format!("{:<6} ", event.metadata().level().as_str()));
+        event.record(&mut line);
+        let mut lines = self.lines();
+        if lines.kept.len() < LINES {
+            lines.kept.push(line.0);
+        } else {
+            lines.lost += 1;
+        }
+    }
+}
+
+/// The text of a record; which plugin it is from is known.
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            // Writing to a String does not fail.
+            let _ = write!(self.0, "{value:?}");
+        }
+    }
+}
