@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::{cargo, service, step};
+use guests::Language;
+
+use crate::{build_guests, cargo, service, step};
 
 /// Build everything, start it, and show what it does with real requests.
 ///
@@ -30,6 +32,8 @@ struct Built {
     pre_plugin: PathBuf,
     post_plugin: PathBuf,
     reverse_proxy: PathBuf,
+    /// The event plugin that counts failed logins.
+    lockout: PathBuf,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -39,13 +43,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn build() -> Result<Built> {
-    step("building the host, two plugins and a patch (release)");
+    step("building the host, two plugins and a patch (release); the first time takes minutes");
     let packages = ["-p=host", "-p=pre-plugin", "-p=post-plugin", "-p=reverse-proxy-patch"];
     let artefacts = cargo::build(cargo::cargo().args(["build", "--release"]).args(packages))?;
+    let host = cargo::find(&artefacts, "host")?;
+    let guests = build_guests::build(&[Language::Rust], || Ok(host.clone()))?;
+    let lockout = guests.into_iter().find(|guest| guest.name == "count");
     Ok(Built {
-        host: cargo::find(&artefacts, "host")?,
+        host,
         pre_plugin: cargo::find(&artefacts, "pre_plugin")?,
         post_plugin: cargo::find(&artefacts, "post_plugin")?,
         reverse_proxy: cargo::find(&artefacts, "reverse_proxy")?,
+        lockout: lockout.context("there is no event plugin count")?.file,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use hyper::StatusCode;
@@ -41,9 +42,14 @@ pub(super) async fn show(built: &Built, folder: &Path, options: &Options) -> Res
     let patch = patches.join("reverse_proxy.so");
     fs::copy(&built.reverse_proxy, &patch)
         .with_context(|| format!("cannot write {}", patch.display()))?;
+    let (mut patched, address) = host.start("/prefix", &patches).await?;
+    println!("{}\n", patched.logged("Loading patched reverse_proxy module").await?);
+    blame(&patched, prefix_arrives_as(&address, "/get").await)?;
+    patched.stop().await?;
+
+    say("With an event plugin that counts failed logins: the fourth locks the user out");
     let (mut service, address) = host.start("/prefix", &patches).await?;
-    println!("{}\n", service.logged("Loading patched reverse_proxy module").await?);
-    blame(&service, prefix_arrives_as(&address, "/get").await)?;
+    blame(&service, lockout(&host, &address).await)?;
 
     say("Every answer was as expected");
     if options.once {
@@ -76,6 +82,19 @@ async fn plugins_and_authentication(address: &str) -> Result<()> {
     Ok(())
 }
 
+async fn lockout(host: &Host<'_>, address: &str) -> Result<()> {
+    for _ in 0..4 {
+        refused(&get(address, "/prefix/get", Some("test:wrong")).await?)?;
+    }
+    let lock = host.lock().await?;
+    say("Now the right password does not help");
+    expect_status(&get(address, "/prefix/get", Some(USER)).await?, StatusCode::FORBIDDEN)?;
+    host.locks(&["list"]).await?;
+    host.locks(&["remove", &lock]).await?;
+    say("The lock is lifted");
+    arrived_as(&get(address, "/prefix/get", Some(USER)).await?, "/get")
+}
+
 async fn prefix_arrives_as(address: &str, path: &str) -> Result<()> {
     arrived_as(&get(address, "/prefix/get", Some(USER)).await?, path)
 }
@@ -101,12 +120,45 @@ impl Host<'_> {
             .args(["--basic-user", "test", "--basic-password", "test"])
             .arg("--patches")
             .arg(patches)
+            .arg("--event-plugin")
+            .arg(&self.built.lockout)
             .arg("--state")
             .arg(self.folder.join("state"));
         println!("$ {} {}\n", self.built.host.display(), arguments(command.as_std()));
         let mut service = Service::start("the host", command)?;
         let address = service.address().await?;
         Ok((service, address))
+    }
+}
+
+impl Host<'_> {
+    /// Waits for a lock, which the plugin makes soon after the request that it is for; its name.
+    async fn lock(&self) -> Result<String> {
+        for _ in 0..100 {
+            let output = self.locks_command(&["list", "--json"]).output().await?;
+            let locks: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+            if let Some(name) = locks[0]["name"].as_str() {
+                return Ok(name.to_owned());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err(anyhow!("expected a lock after four failed logins, found none"))
+    }
+
+    /// Shows what `host locks` does.
+    async fn locks(&self, args: &[&str]) -> Result<()> {
+        let mut command = self.locks_command(args);
+        println!("$ {} {}", self.built.host.display(), arguments(command.as_std()));
+        let output = command.output().await?;
+        println!("{}", String::from_utf8_lossy(&output.stdout));
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    fn locks_command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.built.host);
+        command.arg("locks").arg("--state").arg(self.folder.join("state")).args(args);
+        command
     }
 }
 

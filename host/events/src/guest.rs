@@ -1,4 +1,5 @@
-//! A guest's memory, as host functions see it: read and written so that no lie can hurt the host.
+//! Host functions, and a guest's memory as they see it: read and written so that no lie can hurt the
+//! host. Functions of a program's own should use this in place of the SDK's `memory_…` methods.
 //!
 //! Arguments travel as offsets into the memory of Extism's kernel, where every block has its length
 //! in a header. A guest can write over these headers, and Extism's SDK believes them: a slice that
@@ -11,14 +12,39 @@
 //! 32 MiB behind it (`Config::memory_reservation`, `Config::memory_guard_size`).
 
 use extism::convert::MemoryHandle;
-use extism::{CurrentPlugin, Error, Val};
+use extism::{CurrentPlugin, Error, Function, UserData, Val, ValType};
 use nix::errno::Errno;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 use nix::unistd::Pid;
 use std::io::{IoSlice, IoSliceMut};
 
 /// The most bytes that are moved at once, in bytes: less than wasmtime's guard.
-pub(crate) const LARGEST: u64 = 16 << 20;
+pub const LARGEST: u64 = 16 << 20;
+
+/// A host function: so many 64-bit integers in, at most one out. Bytes travel as offsets, see
+/// [`block`], [`text`] and [`put`].
+///
+/// It is in the namespace that every PDK uses, unless [`Function::with_namespace`] says another. What
+/// it needs is in its closure: Extism's user data is behind one lock for all instances.
+pub fn function<F>(name: &str, arguments: usize, results: usize, body: F) -> Function
+where
+    F: Fn(&mut CurrentPlugin, &[Val]) -> Result<Option<Val>, Error> + Send + Sync + 'static,
+{
+    let integers = |count| std::iter::repeat_n(ValType::I64, count);
+    Function::new(
+        name,
+        integers(arguments),
+        integers(results),
+        UserData::new(()),
+        move |plugin, arguments, results, _| {
+            let result = body(plugin, arguments)?;
+            if let Some((place, value)) = results.first_mut().zip(result) {
+                *place = value;
+            }
+            Ok(())
+        },
+    )
+}
 
 /// A host function got an argument that cannot be.
 fn invalid(what: impl std::fmt::Display) -> Error {
@@ -26,12 +52,12 @@ fn invalid(what: impl std::fmt::Display) -> Error {
 }
 
 /// An argument that is an integer; the linker has checked its type.
-pub(crate) fn integer(arguments: &[Val], index: usize) -> Result<i64, Error> {
+pub fn integer(arguments: &[Val], index: usize) -> Result<i64, Error> {
     arguments.get(index).and_then(Val::i64).ok_or_else(|| invalid("too few arguments"))
 }
 
 /// The block at an offset; nothing at offset 0, which is what PDKs pass for empty data.
-pub(crate) fn block(plugin: &mut CurrentPlugin, offset: i64) -> Result<Vec<u8>, Error> {
+pub fn block(plugin: &mut CurrentPlugin, offset: i64) -> Result<Vec<u8>, Error> {
     if offset == 0 {
         return Ok(Vec::new());
     }
@@ -45,12 +71,12 @@ pub(crate) fn block(plugin: &mut CurrentPlugin, offset: i64) -> Result<Vec<u8>, 
 }
 
 /// A block that must be text.
-pub(crate) fn text(plugin: &mut CurrentPlugin, offset: i64) -> Result<String, Error> {
+pub fn text(plugin: &mut CurrentPlugin, offset: i64) -> Result<String, Error> {
     String::from_utf8(block(plugin, offset)?).map_err(|_| invalid("text that is not UTF-8"))
 }
 
 /// Bytes from anywhere in the memory, in place of what `into` has.
-pub(crate) fn read(
+pub fn read(
     plugin: &mut CurrentPlugin,
     offset: i64,
     length: u64,
@@ -65,7 +91,7 @@ pub(crate) fn read(
 }
 
 /// Puts bytes into the guest's memory; returns the offset, 0 for none. The guest owns the block.
-pub(crate) fn put(plugin: &mut CurrentPlugin, bytes: &[u8]) -> Result<Val, Error> {
+pub fn put(plugin: &mut CurrentPlugin, bytes: &[u8]) -> Result<Val, Error> {
     if bytes.is_empty() {
         return Ok(Val::I64(0));
     }

@@ -12,7 +12,7 @@ pub mod codec;
 mod event;
 pub mod fixture;
 mod functions;
-mod guest;
+pub mod guest;
 pub mod harness;
 pub mod locks;
 mod log_limit;

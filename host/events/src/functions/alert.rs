@@ -1,7 +1,7 @@
 //! Alerts.
 
-use super::{Lent, function};
-use crate::guest;
+use super::Lent;
+use crate::guest::{self, function};
 use crate::pool::SlotState;
 use extism::{Error, Function};
 use prost::Message;

@@ -1,6 +1,6 @@
 //! Time and chance, for guests whose language expects them and that have no WASI.
 
-use super::function;
+use crate::guest::function;
 use extism::{Function, Val};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{SystemTime, UNIX_EPOCH};

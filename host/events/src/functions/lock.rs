@@ -1,7 +1,7 @@
 //! Locks.
 
-use super::{Lent, Refusal, function};
-use crate::guest;
+use super::{Lent, Refusal};
+use crate::guest::{self, function};
 use extism::{Error, Function};
 use prost::Message;
 use proto::types::LockV2;
@@ -18,7 +18,11 @@ pub(super) fn upsert(lent: Arc<Lent>) -> Function {
         if spec.created_by.is_empty() {
             spec.created_by = format!("event plugin {}", lent.plugin);
         }
+        let target = spec.target.clone().unwrap_or_default();
+        let (user, login, message) = (target.user, target.login, spec.message.clone());
         lent.services.locks.upsert(lock).map_err(Refusal::of)?;
+        let plugin = &*lent.plugin;
+        tracing::warn!(plugin, user, login, message, "an event plugin has locked somebody out");
         Ok(None)
     })
 }

@@ -13,7 +13,7 @@ use crate::locks::Locks;
 use crate::metrics::PluginMetrics;
 use crate::pool::SlotState;
 use crate::store::Store;
-use extism::{CurrentPlugin, Error, Function, UserData, Val, ValType};
+use extism::{Error, Function};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -55,27 +55,4 @@ pub(crate) fn functions(lent: &Arc<Lent>, state: &Arc<SlotState>) -> Vec<Functio
         secret::get(lent.clone()),
     ];
     store::functions(lent, state).into_iter().chain(others).chain(clock::functions()).collect()
-}
-
-/// A host function of integers.
-///
-/// What it needs is in its closure: Extism's user data is behind one lock for all instances.
-pub(crate) fn function<F>(name: &str, arguments: usize, results: usize, body: F) -> Function
-where
-    F: Fn(&mut CurrentPlugin, &[Val]) -> Result<Option<Val>, Error> + Send + Sync + 'static,
-{
-    let integers = |count| std::iter::repeat_n(ValType::I64, count);
-    Function::new(
-        name,
-        integers(arguments),
-        integers(results),
-        UserData::new(()),
-        move |plugin, arguments, results, _| {
-            let result = body(plugin, arguments)?;
-            if let Some((place, value)) = results.first_mut().zip(result) {
-                *place = value;
-            }
-            Ok(())
-        },
-    )
 }

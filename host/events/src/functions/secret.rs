@@ -1,7 +1,7 @@
 //! Secrets.
 
-use super::{Lent, function};
-use crate::guest;
+use super::Lent;
+use crate::guest::{self, function};
 use extism::Function;
 use std::sync::Arc;
 

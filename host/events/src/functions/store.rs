@@ -1,7 +1,7 @@
 //! Tokens and values. What a plugin stores is its own: other plugins do not see it.
 
-use super::{Lent, Refusal, function};
-use crate::guest;
+use super::{Lent, Refusal};
+use crate::guest::{self, function};
 use crate::pool::SlotState;
 use crate::store::MAX_KEY;
 use extism::{CurrentPlugin, Error, Function, Val};

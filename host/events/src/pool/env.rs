@@ -47,7 +47,7 @@ fn function<F>(name: &str, arguments: usize, results: usize, body: F) -> Functio
 where
     F: Fn(&mut CurrentPlugin, &[Val]) -> Result<Option<Val>, Error> + Send + Sync + 'static,
 {
-    crate::functions::function(name, arguments, results, body).with_namespace(NAMESPACE)
+    guest::function(name, arguments, results, body).with_namespace(NAMESPACE)
 }
 
 /// The output is taken at once: the kernel would believe any length whose end wraps around.
