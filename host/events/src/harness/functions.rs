@@ -2,8 +2,8 @@
 
 use super::mock::Mock;
 use crate::fixture::Fixtures;
-use crate::functions::{Refusal, function};
-use crate::guest;
+use crate::functions::Refusal;
+use crate::guest::{self, function};
 use crate::pool::SlotState;
 use extism::{Error, Function};
 use std::sync::Arc;
