@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use guests::{Guest, Language, Workshop};
 
-use crate::build::size;
+use crate::build::list;
 use crate::{cargo, step};
 
 /// Build the plugins for WebAssembly, and get the compilers that are missing.
@@ -28,8 +28,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         cargo::find(&artefacts, "host")
     };
     for guest in build(&languages, host)? {
-        let bytes = guest.file.metadata().context("cannot look at what was built")?.len();
-        println!("{:>9}  {}", size(bytes), guest.file.display());
+        list(&guest.file)?;
     }
     Ok(())
 }
