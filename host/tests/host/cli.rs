@@ -4,13 +4,13 @@ use crate::assert_ends;
 use fixtures::{Host, Output, Upstream, certificates};
 use std::net::TcpListener;
 
-const NAMES: &str = "echo inspect --port --target --url --prefix --config --state --pre-plugin \
-    --post-plugin --patches --plugin-dir --register-timeout --basic-user TENON_BASIC_USER \
-    --basic-password TENON_BASIC_PASSWORD --basic-password-file --realm --identity-header \
-    --forward-authorization --tls-cert --tls-key --upstream-ca --upstream-cert --upstream-key \
-    --upstream-http --preserve-host --trusted-proxy --header-timeout --connect-timeout \
-    --idle-timeout --request-timeout --max-header-bytes --max-headers --drain-delay \
-    --drain-timeout --log RUST_LOG --log-format --access-log --admin";
+const NAMES: &str = "echo inspect locks --port --target --url --prefix --config --state \
+    --pre-plugin --post-plugin --patches --plugin-dir --register-timeout --basic-user \
+    TENON_BASIC_USER --basic-password TENON_BASIC_PASSWORD --basic-password-file --realm \
+    --identity-header --forward-authorization --tls-cert --tls-key --upstream-ca --upstream-cert \
+    --upstream-key --upstream-http --preserve-host --trusted-proxy --header-timeout \
+    --connect-timeout --idle-timeout --request-timeout --max-header-bytes --max-headers \
+    --drain-delay --drain-timeout --log RUST_LOG --log-format --access-log --admin";
 
 const TARGET: &str = "--target=http://127.0.0.1:1";
 

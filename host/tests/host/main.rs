@@ -12,6 +12,7 @@ mod h2;
 mod http2;
 mod identity;
 mod inspect;
+mod locks;
 mod logging;
 mod plugins;
 mod secrets;
