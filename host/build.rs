@@ -46,6 +46,7 @@ fn main() {
     let mut table = "&[\n".to_owned();
     for file in files {
         let path = file.strip_prefix(root).expect("it is in the repository");
+        let [path, file] = [path, &file].map(|it| it.to_str().expect("paths are in UTF-8"));
         let _ = writeln!(table, "    ({path:?}, include_bytes!({file:?})),");
     }
     table.push_str("]\n");

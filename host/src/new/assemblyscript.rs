@@ -22,7 +22,7 @@ pub(super) fn plugin(name: &str, example: &str) -> Result<Plugin> {
     Ok(Plugin {
         files,
         readme: include_str!("readme/assemblyscript.md").replace("{name}", name),
-        made: &["build", "node_modules"],
+        ignored: "/build\n/node_modules\n",
         next: vec!["npm test".to_owned(), "npm run asbuild".to_owned()],
     })
 }

@@ -22,8 +22,8 @@ const FIRST: &str = "dump";
 struct Plugin {
     files: Files,
     readme: String,
-    /// What git should not keep.
-    made: &'static [&'static str],
+    /// The `.gitignore`: what is made there.
+    ignored: &'static str,
     /// The commands that the author begins with.
     next: Vec<String>,
 }
@@ -36,11 +36,11 @@ pub fn run(args: &NewArgs) -> Result<ExitCode> {
     let plugin = match language {
         Language::Rust => rust::plugin(&name, example)?,
         Language::AssemblyScript => assemblyscript::plugin(&name, example)?,
-        Language::C => c::plugin(&name, example)?,
+        Language::C => c::plugin(&name, example),
     };
     let mut files = plugin.files;
     files.text("README.md", plugin.readme);
-    files.text(".gitignore", plugin.made.iter().map(|it| format!("/{it}\n")).collect());
+    files.text(".gitignore", plugin.ignored.to_owned());
     files.copy_all("fixtures/events", "fixtures");
     files.add("vendor", kit(language)?);
     files.write_new(&args.dir)?;
@@ -51,6 +51,9 @@ pub fn run(args: &NewArgs) -> Result<ExitCode> {
         _ => Ok(()),
     };
     println!("next:\n  cd {}", shown(&args.dir));
+    if language == Language::AssemblyScript && (args.no_install || installed.is_err()) {
+        println!("  npm ci");
+    }
     for command in plugin.next {
         println!("  {command}");
     }

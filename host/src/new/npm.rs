@@ -10,8 +10,7 @@ const OLDEST: u32 = 18;
 
 /// Installs exactly what the lock file says; npm itself shows how far it is.
 pub(super) fn install(folder: &Path) -> Result<()> {
-    let remedy =
-        "install it from your system's packages (nodejs, npm) or nodejs.org, then run npm ci";
+    let remedy = "install it from your system's packages (nodejs, npm) or nodejs.org";
     let Some(node) = version("node") else { bail!("Node.js is not there: {remedy}") };
     ensure!(
         major(&node).is_none_or(|major| major >= OLDEST),

@@ -26,7 +26,7 @@ pub(super) fn plugin(name: &str, example: &str) -> Result<Plugin> {
     Ok(Plugin {
         files,
         readme: include_str!("readme/rust.md").replace("{name}", name).replace("{file}", &file),
-        made: &["target"],
+        ignored: "/target\n",
         next: vec![
             "rustup target add wasm32-unknown-unknown".to_owned(),
             "cargo test".to_owned(),

@@ -65,7 +65,10 @@ fn dependency(here: &Item, shared: &Item) -> Option<Item> {
     for (name, value) in own {
         let value = value.as_value()?;
         match (whole.get_mut(name).and_then(Value::as_array_mut), value.as_array()) {
-            (Some(shared), Some(own)) => shared.extend(own.iter().cloned()), // features
+            (Some(features), Some(own)) => {
+                features.extend(own.iter().cloned());
+                features.fmt();
+            }
             _ => drop(whole.insert(name, value.clone())),
         }
     }

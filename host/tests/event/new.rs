@@ -267,7 +267,7 @@ fn without_npms_packages_the_folder_is_whole_and_it_is_said_what_is_missing() {
             .run();
         assert_eq!(output.code, Some(1), "{output:?}");
         assert!(output.stderr.contains(reason), "{reason:?} is not in {output:?}");
-        assert!(output.stderr.contains("npm ci"), "the remedy is not in {output:?}");
+        assert!(output.stdout.contains("\n  npm ci\n"), "the remedy is not in {output:?}");
         assert_eq!(files(&folder.path().join("plugin")), files(&whole));
     }
 }
