@@ -102,7 +102,7 @@ async fn start(
         plugins::load(&args, &file_plugins, credentials, &loader)
     });
     let mut parts = parts.await??;
-    parts.locks = store.map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);
+    parts.locks = store.clone().map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);
     parts.audit = queue.map(|queue| queue as Arc<dyn AuditLog>);
     let chain = Chain::new(parts, metrics.clone()).map_err(anyhow::Error::msg)?;
     let (access, _writer) = access_log(&config.access_log, format)?.unzip();
@@ -128,10 +128,15 @@ async fn start(
         }
     };
     let drained = serve(proxy, listener, tls, shutdown).await;
-    match (stopped, events) {
-        (Some(Err(error)), _) => return Err(error),
-        (None, Some(events)) => events.finish(drain).await,
-        _ => {}
+    if let (None, Some(events)) = (&stopped, events) {
+        events.finish(drain).await;
+    }
+    if let Some(store) = store {
+        // Plugins hold it to the end of the process: what waits is written now.
+        tokio::task::spawn_blocking(move || store.close()).await?;
+    }
+    if let Some(Err(error)) = stopped {
+        return Err(error);
     }
     Ok(match drained {
         Drained::Whole => {

@@ -4,10 +4,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Holds back lines that would fill the log.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct LogLimit(Mutex<State>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     last: Option<Instant>,
     held_back: u64,

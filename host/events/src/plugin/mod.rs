@@ -115,7 +115,7 @@ impl EventPlugin {
             Entry::Json(export) => {
                 for place in events {
                     let Some(event) = place else { continue };
-                    let answer = self.ask(export, event.json().to_vec(), false).await;
+                    let answer = self.ask(export, event.json().to_vec(), None).await;
                     let answer = answer.and_then(|json| read_json(json, event));
                     self.settle(place, answer)?;
                 }
@@ -146,7 +146,7 @@ impl EventPlugin {
         let Some(one_of) = self.one_of(place) else { return Ok(()) };
         let mut input = Vec::with_capacity(one_of.len() + 8);
         message::encode_request(&one_of, &mut input);
-        let answer = self.ask(one, input, false).await;
+        let answer = self.ask(one, input, None).await;
         let answer = answer.and_then(|response| decode(&response, &one_of));
         self.settle(place, answer)
     }
@@ -162,7 +162,8 @@ impl EventPlugin {
         if input.is_empty() {
             return Ok(());
         }
-        let answers = match self.ask(many, input, true).await {
+        let asked = batch.iter_mut().flatten().filter_map(|event| event.one_of().ok()).count();
+        let answers = match self.ask(many, input, Some(asked)).await {
             Ok(output) => decode_batch(&output, batch),
             Err(failure) => Err(failure),
         };
@@ -215,18 +216,16 @@ impl EventPlugin {
         &self,
         export: &Arc<str>,
         input: Vec<u8>,
-        repeats: bool,
+        batch: Option<usize>,
     ) -> Result<Vec<u8>, Failure> {
         let begin = Instant::now();
         if let Some(rest) = self.health.rests(begin) {
             return Err(Failure::Resting(rest));
         }
-        let output = self.pool.run(export.clone(), input, repeats).await;
+        let output = self.pool.run(export.clone(), input, batch).await;
         self.metrics.call_took(begin.elapsed());
         match &output {
-            Err(CallError::Timeout(_) | CallError::OutOfMemory(_) | CallError::Trap(_))
-                if !repeats =>
-            {
+            Err(error) if batch.is_none() && error.is_costly() => {
                 if let Some(rest) = self.health.failed(Instant::now()) {
                     tracing::error!(
                         plugin = &*self.name,
@@ -357,7 +356,7 @@ fn decode_batch(
         let response = message::delimited(&mut rest).map_err(garbage)?;
         answers.push(decode(response, one_of));
     }
-    if rest.is_empty() { Ok(answers) } else { Err(garbage("more answers than it was asked for")) }
+    Ok(answers)
 }
 
 /// Reads what a JSON plugin returned.

@@ -35,6 +35,8 @@ pub struct PoolBuilder {
 impl PoolBuilder {
     /// A call may take two seconds unless it is told otherwise.
     pub const TIMEOUT: Duration = Duration::from_secs(2);
+    /// So many instances there may be.
+    pub const MOST: usize = 1024;
     /// An instance may have 64 MiB unless it is told otherwise.
     pub const MEMORY: u64 = 64 << 20;
 
@@ -59,15 +61,16 @@ impl PoolBuilder {
         self
     }
 
-    /// How many instances there are: as many calls run at a time. The number of processors, unless
-    /// it is told otherwise.
+    /// How many instances there are, at most [`Self::MOST`]: as many calls run at a time. The number of
+    /// processors, unless it is told otherwise.
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
-        self.concurrency = concurrency.max(1);
+        self.concurrency = concurrency.clamp(1, Self::MOST);
         self
     }
 
-    /// How many bytes an instance may have, Extism's own memory for input and output included.
+    /// How many bytes an instance may have, Extism's own memory for input and output included. What a
+    /// module takes to begin with is not counted by the SDK.
     #[must_use]
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;

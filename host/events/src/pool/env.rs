@@ -10,6 +10,8 @@ use tracing::Level;
 
 /// The namespace of a PDK's own imports.
 const NAMESPACE: &str = "extism:host/env";
+/// How much of a record is written, in bytes.
+const LINE: usize = 8 << 10;
 /// What the variables of an instance may take, in bytes: Extism's own limit.
 const VARIABLES: usize = 1 << 20;
 
@@ -26,6 +28,8 @@ pub(super) fn functions(
         variable_get(state.clone()),
         variable_set(state.clone()),
         http_request(),
+        nothing("output_length"),
+        nothing("output_offset"),
     ];
     macro_rules! logs {
         ($($name:literal $level:ident),*) => {$(
@@ -58,6 +62,11 @@ fn output_set(state: Arc<SlotState>) -> Function {
         guest::read(plugin, offset, length, &mut state.lock().output)?;
         Ok(None)
     })
+}
+
+/// The SDK asks the kernel for the output after a call, and makes a slice of whatever it says.
+fn nothing(name: &str) -> Function {
+    function(name, 0, 1, |_, _| Ok(Some(Val::I64(0))))
 }
 
 fn error_set(state: Arc<SlotState>) -> Function {
@@ -116,8 +125,11 @@ fn log(name: &str, plugin: Arc<str>, write: fn(&str, Option<&str>) -> bool) -> F
     function(name, 1, 0, move |current, arguments| {
         let offset = guest::integer(arguments, 0)?;
         if write(&plugin, None) {
-            let text = guest::block(current, offset)?;
-            write(&plugin, Some(&String::from_utf8_lossy(&text)));
+            let mut text = guest::block(current, offset)?;
+            text.truncate(LINE);
+            // One record is one line, whatever is in it.
+            let text = String::from_utf8_lossy(&text).replace(char::is_control, " ");
+            write(&plugin, Some(&text));
         }
         if let Some(block) = current.memory_handle(offset.cast_unsigned()) {
             current.memory_free(block)?;

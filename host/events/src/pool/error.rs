@@ -36,6 +36,11 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Whether it costs so much that a plugin which goes on like that has to rest.
+    pub(crate) fn is_costly(&self) -> bool {
+        matches!(self, Self::Timeout(_) | Self::OutOfMemory(_) | Self::Trap(_) | Self::Instance(_))
+    }
+
     /// Whether the instance may be in any state, and is not used again.
     pub(super) fn spoils(&self) -> bool {
         matches!(self, Self::Timeout(_) | Self::OutOfMemory(_) | Self::Trap(_) | Self::Refused(_))

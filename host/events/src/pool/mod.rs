@@ -26,6 +26,7 @@ mod error;
 mod module;
 mod slot;
 mod state;
+mod wasi;
 
 pub use builder::PoolBuilder;
 pub use error::{BuildError, CallError};
@@ -81,8 +82,9 @@ struct Spec {
 struct Job {
     export: Arc<str>,
     input: Vec<u8>,
-    /// If it fails it is repeated in parts, so what it did is taken back.
-    repeats: bool,
+    /// How many answers there must be. If there are not, or the call fails, it is repeated in parts, so
+    /// what it did is taken back.
+    batch: Option<usize>,
     permit: OwnedSemaphorePermit,
     reply: oneshot::Sender<Result<Vec<u8>, CallError>>,
 }
@@ -120,24 +122,25 @@ impl Pool {
             let input = input.map_err(|error| {
                 CallError::Garbage(format!("nothing, its input cannot be made: {error}").into())
             })?;
-            let output = pool.run(export, input, false).await?;
+            let output = pool.run(export, input, None).await?;
             Output::from_bytes_owned(&output).map_err(|error| {
                 CallError::Garbage(format!("what is not of the type asked for: {error}").into())
             })
         })
     }
 
-    /// Calls an export with bytes. A call that `repeats` takes back, when it fails, what it did.
+    /// Calls an export with bytes. The call for a `batch` of so many events takes back, when it fails,
+    /// what it did.
     pub(crate) async fn run(
         &self,
         export: Arc<str>,
         input: Vec<u8>,
-        repeats: bool,
+        batch: Option<usize>,
     ) -> Result<Vec<u8>, CallError> {
         let permit = self.shared.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|_| CallError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        let job = Job { export, input, repeats, permit, reply };
+        let job = Job { export, input, batch, permit, reply };
         self.shared.jobs.send(job).map_err(|_| CallError::Closed)?;
         answer.await.map_err(|_| CallError::Closed)?
     }

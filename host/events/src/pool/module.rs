@@ -1,6 +1,6 @@
 //! What a module is, read from its bytes before anything of it runs.
 
-use wasmparser::{ExternalKind, Parser, Payload, TypeRef, Validator};
+use wasmparser::{ExternalKind, Operator, Parser, Payload, TypeRef, Validator};
 
 /// The imports and exports of a module.
 #[derive(Debug, Default)]
@@ -13,6 +13,9 @@ pub(crate) struct Module {
 
 /// The namespaces that the host knows beside those of [`super::PoolBuilder::functions`].
 const ENV: &str = "extism:host/env";
+
+/// The elements of a table. Extism's limit of memory does not count them.
+const TABLE: u64 = 100_000;
 
 impl Module {
     /// Reads a module. An error says what the bytes are instead.
@@ -27,6 +30,7 @@ impl Module {
             .validate_all(wasm)
             .map_err(damaged)?;
         let mut module = Self::default();
+        let (mut large, mut open, mut grows) = (false, false, false);
         for payload in Parser::new(0).parse_all(wasm) {
             match payload.map_err(damaged)? {
                 Payload::Version { encoding: wasmparser::Encoding::Component, .. } => {
@@ -42,6 +46,20 @@ impl Module {
                         }
                     }
                 }
+                Payload::TableSection(tables) => {
+                    for table in tables {
+                        let table = table.map_err(damaged)?.ty;
+                        large |= table.initial > TABLE;
+                        open |= table.maximum.is_none_or(|maximum| maximum > TABLE);
+                    }
+                }
+                Payload::CodeSectionEntry(body) => {
+                    let mut operators = body.get_operators_reader().map_err(damaged)?;
+                    while !operators.eof() {
+                        let operator = operators.read().map_err(damaged)?;
+                        grows |= matches!(operator, Operator::TableGrow { .. });
+                    }
+                }
                 Payload::ExportSection(exports) => {
                     for export in exports {
                         let export = export.map_err(damaged)?;
@@ -52,6 +70,12 @@ impl Module {
                 }
                 _ => {}
             }
+        }
+        if large || (open && grows) {
+            return Err(format!(
+                "has, or grows, a table of more than {TABLE} elements, which no limit of memory counts; \
+                 give its tables a maximum"
+            ));
         }
         Ok(module)
     }

@@ -2,7 +2,7 @@
 
 use super::error::CallError;
 use super::state::SlotState;
-use super::{Job, Spec, env};
+use super::{Job, Spec, env, wasi};
 use crate::functions::Refusal;
 use crossbeam_channel::{Receiver, Sender};
 use extism::{CancelHandle, CompiledPlugin, Manifest, Plugin, PluginBuilder, Wasm};
@@ -33,6 +33,9 @@ impl Slot {
     fn new(spec: Arc<Spec>, running: Running) -> Result<Self, CallError> {
         let state = Arc::new(SlotState::default());
         let mut functions = env::functions(&spec.name, &spec.config, &state);
+        if spec.module.wasi {
+            functions.extend(wasi::functions());
+        }
         functions.extend(spec.functions.iter().flat_map(|make| make(&state)));
         let pages = u32::try_from(spec.memory.div_ceil(PAGE)).unwrap_or(u32::MAX);
         let manifest = Manifest::new([Wasm::data(spec.wasm.as_ref())])
@@ -79,16 +82,22 @@ impl Slot {
     }
 
     fn call(&mut self, job: &Job) -> Result<Vec<u8>, CallError> {
-        self.state.begin();
+        self.state.begin(job.batch.is_some());
         let called = catch_unwind(AssertUnwindSafe(|| self.call_instance(&job.export, &job.input)));
         let answer =
             called.unwrap_or_else(|_| Err(CallError::Trap("a host function panicked".into())));
+        let answer = answer.and_then(|output| match job.batch {
+            Some(count) if answers(&output) != Some(count) => {
+                Err(CallError::Garbage("another number of answers than it was asked for".into()))
+            }
+            _ => Ok(output),
+        });
         if answer.as_ref().is_err_and(CallError::spoils) {
             *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
             self.instance = None;
             self.spec.metrics.discarded();
         }
-        if answer.is_err() && job.repeats {
+        if answer.is_err() && job.batch.is_some() {
             self.state.take_back();
         } else {
             self.state.settle();
@@ -153,6 +162,17 @@ impl Slot {
         };
         Ok(self.instance.insert(instance))
     }
+}
+
+/// How many messages there are, each with its length before it.
+fn answers(mut output: &[u8]) -> Option<usize> {
+    let mut count = 0;
+    while !output.is_empty() {
+        let length = usize::try_from(prost::encoding::decode_varint(&mut output).ok()?).ok()?;
+        output = output.get(length..)?;
+        count += 1;
+    }
+    Some(count)
 }
 
 /// Runs what a module runs before its first call. The SDK does so in a call, after which it looks

@@ -1,5 +1,6 @@
 //! What one slot and its host functions share during a call.
 
+use crate::functions::Refusal;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,10 +19,40 @@ pub(crate) type Effect = Box<dyn FnOnce() + Send>;
 pub(crate) struct Call {
     pub(crate) output: Vec<u8>,
     pub(crate) error: Option<String>,
-    pub(crate) undo: Vec<Undo>,
-    pub(crate) effects: Vec<Effect>,
+    undo: Vec<Undo>,
+    effects: Vec<Effect>,
+    may_be_repeated: bool,
     /// Extism's variables; they live as long as the instance.
     pub(crate) variables: BTreeMap<String, Vec<u8>>,
+}
+
+/// So many things a call may do that are to be remembered until it ends: it could otherwise fill the
+/// host's memory with them.
+const MOST: usize = 4096;
+
+impl Call {
+    /// Remembers how to take something back, if that may be needed.
+    pub(crate) fn may_undo(&mut self, undo: Undo) -> Result<(), Refusal> {
+        if self.may_be_repeated {
+            self.remember(self.undo.len())?;
+            self.undo.push(undo);
+        }
+        Ok(())
+    }
+
+    /// Remembers what to do when the call has ended.
+    pub(crate) fn later(&mut self, effect: Effect) -> Result<(), Refusal> {
+        self.remember(self.effects.len())?;
+        self.effects.push(effect);
+        Ok(())
+    }
+
+    fn remember(&self, already: usize) -> Result<(), Refusal> {
+        if already < MOST {
+            return Ok(());
+        }
+        Err(Refusal(format!("one call may take {MOST} tokens and send {MOST} alerts, no more")))
+    }
 }
 
 impl SlotState {
@@ -30,8 +61,9 @@ impl SlotState {
     }
 
     /// Forgets the last call, not the variables.
-    pub(super) fn begin(&self) {
+    pub(super) fn begin(&self, may_be_repeated: bool) {
         let mut call = self.lock();
+        call.may_be_repeated = may_be_repeated;
         call.output.clear();
         call.error = None;
         call.undo.clear();

@@ -1,6 +1,7 @@
 //! A file that is put aside when it has its size: `events.ndjson`, `events.ndjson.1`, and so on, the
 //! highest number the oldest. (The crates for this panic where a folder cannot be written.)
 
+use crate::log_limit::LogLimit;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, rename};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -22,6 +23,7 @@ pub struct Rotating {
     rotation: Rotation,
     file: File,
     length: u64,
+    log: LogLimit,
 }
 
 impl Rotating {
@@ -43,13 +45,19 @@ impl Rotating {
                 length += 1;
             }
         }
-        Ok(Self { path: path.to_owned(), rotation, file, length })
+        Ok(Self { path: path.to_owned(), rotation, file, length, log: LogLimit::default() })
     }
 
     /// Appends whole lines. After an error some of them may be there: open it anew.
     pub fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        if self.length > 0 && self.length + lines.len() as u64 > self.rotation.bytes {
-            self.rotate()?;
+        if self.length > 0
+            && self.length + lines.len() as u64 > self.rotation.bytes
+            && let Err(error) = self.rotate()
+            && let Some(unlogged) = self.log.allow()
+        {
+            // A file that is too large is better than lines that are lost.
+            let path = self.path.display();
+            tracing::error!(unlogged, "{path} grows, since it cannot be put aside: {error}");
         }
         self.file.write_all(lines)?;
         self.length += lines.len() as u64;

@@ -56,10 +56,10 @@ impl Batch {
     }
 
     fn delete(&mut self, id: u64) {
-        // What the disk has not seen it need not forget.
-        if self.puts.remove(&id).is_none() {
-            self.deletes.push(id);
-        }
+        self.puts.remove(&id);
+        // Also if it was still waiting: after a failed write the whole of the memory is written, the
+        // rows that wait among it.
+        self.deletes.push(id);
     }
 }
 

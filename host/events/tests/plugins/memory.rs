@@ -87,3 +87,73 @@ async fn host_functions_refuse_offsets_where_nothing_is() {
         }
     }
 }
+
+/// The kernel's own record of the output, which a guest can write over.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_forged_in_the_kernel_is_not_looked_at() {
+    let text = r#"(module
+  (import "extism:host/env" "store_u64" (func $store (param i64 i64)))
+  (func (export "run") (result i32)
+    (local $at i64)
+    (local.set $at (i64.const 40))
+    (loop $next
+      (call $store (local.get $at) (i64.const -1))
+      (br_if $next (i64.lt_u (local.tee $at (i64.add (local.get $at) (i64.const 1))) (i64.const 96))))
+    (i32.const 0)))"#;
+    let pool = Pool::builder("forger", wat::parse_str(text).unwrap()).concurrency(1);
+    let pool = pool.build().await.unwrap();
+    assert!(pool.call::<Vec<u8>>("run", "").await.is_ok_and(|output| output.is_empty()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_nothing_limits_is_refused() {
+    for text in [
+        "(module (table 1 funcref) (func (drop (table.grow 0 (ref.null func) (i32.const 1)))))",
+        "(module (table 1000000000 funcref))",
+    ] {
+        let built = Pool::builder("tables", wat::parse_str(text).unwrap()).build().await;
+        let refusal = built.unwrap_err().to_string();
+        assert!(refusal.contains("give its tables a maximum"), "{refusal}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_sends_alerts_without_end_is_refused() {
+    let text = r#"(module
+  (import "extism:host/env" "alloc" (func $alloc (param i64) (result i64)))
+  (import "extism:host/env" "store_u8" (func $store (param i64 i32)))
+  (import "extism:host/user" "alert" (func $alert (param i64)))
+  (func (export "handle_event") (result i32)
+    (local $at i64)
+    (local.set $at (call $alloc (i64.const 2)))
+    (call $store (local.get $at) (i32.const 0x20)) ;; {4 Severity: 0}
+    (call $store (i64.add (local.get $at) (i64.const 1)) (i32.const 0))
+    (loop $more (call $alert (local.get $at)) (br $more))
+    (i32.const 0)))"#;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("alerts.wasm");
+    std::fs::write(&path, wat::parse_str(text).unwrap()).unwrap();
+    let plugin = World::new().load(host_events::Manifest::new(path)).await;
+    let error = plugin.pool().call::<Vec<u8>>("handle_event", "").await.unwrap_err();
+    assert!(matches!(error, CallError::Refused(_)), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_with_wasi_can_neither_sleep_nor_end_itself() {
+    for (import, call, why) in [
+        (
+            "\"poll_oneoff\" (func $f (param i32 i32 i32 i32) (result i32))",
+            "(drop (call $f (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 0)))",
+            "sleep",
+        ),
+        ("\"proc_exit\" (func $f (param i32))", "(call $f (i32.const 0))", "ended itself"),
+    ] {
+        let text = format!(
+            "(module (import \"wasi_snapshot_preview1\" {import}) (memory (export \"memory\") 1)
+               (func (export \"run\") (result i32) {call} (i32.const 0)))"
+        );
+        let pool = Pool::builder("wasi", wat::parse_str(text).unwrap()).build().await.unwrap();
+        let error = pool.call::<Vec<u8>>("run", "").await.unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
