@@ -18,10 +18,14 @@ fn fixtures(more: &[&str]) -> Fixtures {
 
 /// Each guest is compiled once: a debug build of the compiler takes its time.
 fn cache() -> PathBuf {
-    static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
-    let config = FOLDER.path().join("wasmtime.toml");
-    fs::write(&config, format!("[cache]\ndirectory = {:?}\n", FOLDER.path().join("code"))).unwrap();
-    config
+    static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let code = folder.path().join("code");
+        let config = format!("[cache]\ndirectory = {code:?}\n");
+        fs::write(folder.path().join("wasmtime.toml"), config).unwrap();
+        folder
+    });
+    FOLDER.path().join("wasmtime.toml")
 }
 
 async fn harness(wasm: &Path, more: &[&str]) -> Harness {
