@@ -1,5 +1,6 @@
 //! `cargo xtask fuzz`
 
+use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -43,14 +44,29 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let limit = format!("-max_total_time={}", options.seconds);
     for target in chosen {
         step(&format!("fuzzing {target} for {} s", options.seconds));
-        let dictionary = format!("{FOLDER}/{target}.dict");
-        let mut fuzz = nightly(&["fuzz", "run", "--fuzz-dir", FOLDER, target, "--", &limit]);
-        if cargo::root().join(&dictionary).is_file() {
-            fuzz.arg(format!("-dict={dictionary}"));
-        }
-        cargo::run(&mut fuzz)?;
+        cargo::run(&mut fuzz(target, &limit)?)?;
     }
     Ok(())
+}
+
+/// The run of a target, with the dictionary and the first inputs that it may have.
+fn fuzz(target: &str, limit: &str) -> Result<Command> {
+    let corpus = format!("{FOLDER}/corpus/{target}");
+    let seeds = format!("{FOLDER}/seeds/{target}");
+    let dictionary = format!("{FOLDER}/{target}.dict");
+    let exists = |path: &str| cargo::root().join(path).exists();
+    // libFuzzer adds what it finds to the first folder.
+    fs::create_dir_all(cargo::root().join(&corpus))
+        .with_context(|| format!("cannot make the folder {corpus}"))?;
+    let mut fuzz = nightly(&["fuzz", "run", "--fuzz-dir", FOLDER, target, &corpus]);
+    if exists(&seeds) {
+        fuzz.arg(seeds);
+    }
+    fuzz.args(["--", limit]);
+    if exists(&dictionary) {
+        fuzz.arg(format!("-dict={dictionary}"));
+    }
+    Ok(fuzz)
 }
 
 fn targets() -> Result<Vec<String>> {
