@@ -19,6 +19,9 @@ use tokio::sync::Semaphore;
 /// The namespace of functions that name none.
 const USER: &str = "extism:host/user";
 
+/// What a module runs to begin with gets so long at least, on whatever machine.
+const START: Duration = Duration::from_secs(5);
+
 /// What a [`Pool`] will be.
 pub struct PoolBuilder {
     name: String,
@@ -159,7 +162,7 @@ fn start(spec: Arc<Spec>, concurrency: usize) -> Result<Shared, CallError> {
         permits: Arc::new(Semaphore::new(2 * concurrency)),
         running: Vec::new(),
     };
-    let timeout = shared.spec.timeout;
+    let timeout = shared.spec.timeout.max(START);
     ready(&shared.start_slot(&queue)?, timeout)?;
     let others: Vec<_> =
         (1..concurrency).map(|_| shared.start_slot(&queue)).collect::<Result<_, _>>()?;
