@@ -15,9 +15,13 @@ use crate::{build_plugin, cargo, service, step};
 ///
 /// Each proxy runs on one core, the load and the upstream on another. The proxies take turns in
 /// several rounds, since machines are noisy: compare the ratios of one run, not runs. Then come
-/// the costs of single calls over the plugin boundary (cargo bench).
+/// the costs of single calls over the plugin boundary, and of events: their conversion, the pool
+/// beside Extism alone, the store (cargo bench).
 #[derive(clap::Args)]
 pub(crate) struct Options {
+    /// Only the events
+    #[arg(long, conflicts_with_all = ["quick", "json"])]
+    events: bool,
     /// Seconds of load for each proxy, over all rounds
     #[arg(long, value_name = "N", default_value_t = 14)]
     seconds: u32,
@@ -41,6 +45,9 @@ struct Built {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.events {
+        return events();
+    }
     let built = build()?;
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let results = service::until_interrupted(rounds::measure(&built, folder.path(), options))?
@@ -53,7 +60,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     step("single calls over the boundary: cargo bench");
-    cargo::run(cargo::cargo().args(["bench", "--package", "host-proxy", "--features", "bench"]))
+    cargo::run(cargo::cargo().args(["bench", "--package", "host-proxy", "--features", "bench"]))?;
+    events()
+}
+
+fn events() -> Result<()> {
+    step("events: cargo bench");
+    let benches = ["--bench", "codec", "--bench", "pool", "--bench", "store"];
+    cargo::run(cargo::cargo().args(["bench", "--package", "host-events"]).args(benches))
 }
 
 fn build() -> Result<Built> {
