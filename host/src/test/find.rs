@@ -15,8 +15,7 @@ pub(super) fn plugin(asked: Option<&Path>, folder: &Path) -> Result<PathBuf> {
         if file.is_file() {
             return Ok(file.to_owned());
         }
-        let project = project_of(file, folder);
-        bail!("there is no {}; {}", file.display(), how_to_build(&project));
+        bail!("there is no {}; {}", file.display(), how_to_build(project_of(file)));
     }
     let built = built(folder);
     match built.as_slice() {
@@ -38,8 +37,7 @@ pub(super) fn plugin(asked: Option<&Path>, folder: &Path) -> Result<PathBuf> {
 
 /// What to do about a plugin without tests.
 pub(super) fn how_to_test(file: &Path) -> String {
-    let project = project_of(file, Path::new("."));
-    match command(&project) {
+    match command(project_of(file)) {
         Some(command) if command.contains("--features tests") || command == "npm test" => {
             format!("build it with its tests ({command}), or add an `expect` to a fixture")
         }
@@ -77,10 +75,12 @@ fn command(project: &Path) -> Option<&'static str> {
     project.join("Makefile").is_file().then_some("make")
 }
 
-/// The folder that a file is built in: the nearest above it that says how.
-fn project_of(file: &Path, folder: &Path) -> PathBuf {
-    let above = file.ancestors().skip(1).find(|folder| command(folder).is_some());
-    above.unwrap_or(folder).to_owned()
+/// The folder that a file is built in: the one around a build's output, or the file's own.
+fn project_of(file: &Path) -> &Path {
+    let folder = file.parent().unwrap_or(file);
+    let depth = |output: &&str| Path::new(output).components().count();
+    let output = OUTPUTS.iter().find(|output| folder.ends_with(output));
+    folder.ancestors().nth(output.map_or(0, depth)).unwrap_or(folder)
 }
 
 fn built(folder: &Path) -> Vec<PathBuf> {

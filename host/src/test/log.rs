@@ -51,25 +51,33 @@ impl Log {
 
 impl<S: Subscriber> Layer<S> for Log {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut line = Line(format!("{:<6} ", event.metadata().level().as_str()));
-        event.record(&mut line);
+        let mut record = Record::default();
+        event.record(&mut record);
+        let Record { message, fields } = record;
+        let line = format!("{:<6} {message}{fields}", event.metadata().level().as_str());
         let mut lines = self.lines();
         if lines.kept.len() < LINES {
-            lines.kept.push(line.0);
+            lines.kept.push(line);
         } else {
             lines.lost += 1;
         }
     }
 }
 
-/// The text of a record; which plugin it is from is known.
-struct Line(String);
+/// The text of a record and what belongs to it; which plugin it is from is known.
+#[derive(Default)]
+struct Record {
+    message: String,
+    fields: String,
+}
 
-impl Visit for Line {
+impl Visit for Record {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        if field.name() == "message" {
-            // Writing to a String does not fail.
-            let _ = write!(self.0, "{value:?}");
-        }
+        // Writing to a String does not fail.
+        let _ = match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            "plugin" => Ok(()),
+            name => write!(self.fields, " {name}={value:?}"),
+        };
     }
 }
