@@ -19,6 +19,11 @@ pub enum Outcome {
 #[macro_export]
 macro_rules! handler {
     ($handle:path) => {
+        // Where only tests call it, it is no dead code either.
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = {
+            let _ = $handle;
+        };
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             #[unsafe(no_mangle)]
