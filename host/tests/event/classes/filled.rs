@@ -3,17 +3,17 @@
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
 
 /// Fills messages with values that follow from a seed. Chance prefers the ends of a type's range.
-pub struct Filler {
+pub(super) struct Filler {
     seed: u64,
 }
 
 impl Filler {
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self { seed }
     }
 
     /// Every field, of a oneof one member, down to `depth` messages in messages.
-    pub fn fill(&mut self, descriptor: &MessageDescriptor, depth: u32) -> DynamicMessage {
+    pub(super) fn fill(&mut self, descriptor: &MessageDescriptor, depth: u32) -> DynamicMessage {
         let mut message = DynamicMessage::new(descriptor.clone());
         let mut fields: Vec<_> =
             descriptor.fields().filter(|field| field.containing_oneof().is_none()).collect();
@@ -73,7 +73,7 @@ impl Filler {
     }
 
     /// A number below `bound`.
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The module of `assembly/main.ts` with this text.
-pub fn compile(source: &str) -> Vec<u8> {
+pub(super) fn compile(source: &str) -> Vec<u8> {
     let kit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../event-sdk/assemblyscript");
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -74,17 +74,20 @@ fn all(filler: &mut Filler) -> Vec<DynamicMessage> {
 #[tokio::test]
 async fn every_field_of_every_event_is_read_and_written_as_prost_does() {
     for message in all(&mut Filler::new(1)) {
-        let descriptor = message.descriptor();
-        let visited = visit(&descriptor, &message.encode_to_vec()).await.unwrap();
-        assert_eq!(DynamicMessage::decode(descriptor, &visited[..]).unwrap(), message);
+        let (descriptor, bytes) = (message.descriptor(), message.encode_to_vec());
+        let visited = visit(&descriptor, &bytes).await.unwrap();
+        let [visited, sent] =
+            [visited, bytes].map(|it| DynamicMessage::decode(descriptor.clone(), &it[..]).unwrap());
+        assert!(visited == sent, "{visited}\n{sent}");
     }
 }
 
 #[tokio::test]
 async fn what_nobody_reads_keeps_its_bytes() {
-    for message in all(&mut Filler::new(2)) {
-        let bytes = message.encode_to_vec();
-        assert!(pass(&message.descriptor(), &bytes).await == bytes, "{message}");
+    let one_of = &roots()[0];
+    for event in events(one_of, &mut Filler::new(2)) {
+        let bytes = event.encode_to_vec();
+        assert!(pass(one_of, &bytes).await == bytes, "{event}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// Its source. For each root, with `_` for the dots of its name, it exports `visit_<root>`, and
 /// `pass_<root>`, which looks at nothing.
-pub fn source(roots: &[MessageDescriptor]) -> String {
+pub(super) fn source(roots: &[MessageDescriptor]) -> String {
     let mut text = String::from(
         "import \"../vendor/env\";
 import { input, output } from \"../vendor/memory\";
@@ -86,7 +86,7 @@ fn visit(field: &FieldDescriptor) -> String {
 }
 
 /// The function that visits a message.
-pub fn function(message: &MessageDescriptor) -> String {
+pub(super) fn function(message: &MessageDescriptor) -> String {
     message.full_name().replace('.', "_")
 }
 
