@@ -37,7 +37,10 @@ fn rate(run: impl FnOnce(Instant) -> u64) -> Rate {
     let (began, used) = (Instant::now(), cpu());
     let events = run(began + TURN) as f64;
     let (took, used) = (began.elapsed(), cpu() - used);
-    Rate { per_second: events / took.as_secs_f64(), cpu_microseconds: used.as_secs_f64() * 1e6 / events }
+    Rate {
+        per_second: events / took.as_secs_f64(),
+        cpu_microseconds: used.as_secs_f64() * 1e6 / events,
+    }
 }
 
 fn median(mut rates: Vec<Rate>) -> Rate {
@@ -128,7 +131,9 @@ fn throughput(runtime: &tokio::runtime::Runtime) {
     let mut bare = bare(&request);
     let seconds = Duration::from_secs(2);
     let plugins: Vec<_> = [("pass", 1), ("pass", 2), ("touch", 1), ("touch", 2)]
-        .map(|(name, slots)| (name, slots, runtime.block_on(load(guest("rust", name), slots, seconds))))
+        .map(|(name, slots)| {
+            (name, slots, runtime.block_on(load(guest("rust", name), slots, seconds)))
+        })
         .into();
     let cases: Vec<_> = plugins
         .iter()
@@ -151,7 +156,11 @@ fn throughput(runtime: &tokio::runtime::Runtime) {
 }
 
 /// The times of single calls of a healthy plugin, a hundred a second.
-fn latencies(runtime: &tokio::runtime::Runtime, plugin: &Arc<EventPlugin>, count: u32) -> [Duration; 2] {
+fn latencies(
+    runtime: &tokio::runtime::Runtime,
+    plugin: &Arc<EventPlugin>,
+    count: u32,
+) -> [Duration; 2] {
     let event = Event::new(LOGIN);
     let mut times = runtime.block_on(async {
         let mut ticks = tokio::time::interval(Duration::from_millis(10));
