@@ -64,7 +64,7 @@ fn every_test_has_a_line_and_a_failed_one_its_reason_and_its_log() {
                        \"nope!\"|number of alerts|expected  0|got       1";
     assert!(locked.starts_with(differences), "{locked}");
     assert!(shown("fixture 3-bad").contains("3-bad.json: unknown field `skiped`"));
-    assert!(!output.stdout.contains("4-data"), "it expects nothing");
+    assert!(!output.stdout.contains("fixture 4-data"), "it expects nothing");
     assert!(
         output.stdout.lines().last().unwrap().starts_with("6 passed, 6 failed, "),
         "{output:?}"
