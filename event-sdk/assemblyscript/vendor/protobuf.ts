@@ -7,7 +7,7 @@
 //
 // A message that comes twice in a field for one is not merged, the last one counts: no encoder writes it.
 
-/** What a wire type 2 has before it: a length. The other wire types are of numbers. */
+/** The form of a field on the wire, which stands in its tag. */
 const enum Wire {
   VARINT = 0,
   FIXED64 = 1,
@@ -15,7 +15,7 @@ const enum Wire {
   FIXED32 = 5,
 }
 
-/** The same as the host's decoder: a message that is nested deeper could not be read there. */
+/** Whoever reads a message gives up on one that is nested deeper, as protobuf's decoders do. */
 const MAX_DEPTH: u32 = 100;
 
 /** A position that stands for "set by the plugin": the message is written even when it is empty. */
@@ -64,7 +64,7 @@ export function messageAt<T extends Message>(source: ArrayBuffer, at: u32): T {
   return read<T>(inside(source, at));
 }
 
-/** Decodes the text whose length stands at `at`; an empty one when `at` is 0. */
+/** Decodes the text whose length stands at `at`; an empty one when `at` is 0. The host has checked it. */
 export function textAt(source: ArrayBuffer, at: u32): string {
   if (at == 0) return "";
   const span = lookInside(source, at);
