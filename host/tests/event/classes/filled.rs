@@ -49,14 +49,14 @@ impl Filler {
         match kind {
             Kind::Message(message) => Value::Message(self.fill(message, depth - 1)),
             // -1: a value that the schema does not know.
-            Kind::Enum(it) if at == 0 => Value::EnumNumber(-(it.values().len().min(1) as i32)),
+            Kind::Enum(_) if at == 0 => Value::EnumNumber(-1),
             Kind::Enum(it) => Value::EnumNumber(it.values().last().unwrap().number()),
             Kind::String => Value::String(self.text(at)),
             Kind::Bytes => Value::Bytes(any.to_le_bytes()[..at].to_vec().into()),
             Kind::Bool => Value::Bool(any % 2 == 1),
-            Kind::Int32 => Value::I32([i32::MIN, i32::MAX, -1, any as i32, 0][at]),
-            Kind::Int64 => Value::I64([i64::MIN, i64::MAX, -1, any as i64, 0][at]),
-            Kind::Uint32 => Value::U32([0, u32::MAX, 1 << 31, any as u32, 127][at]),
+            Kind::Int32 => Value::I32([i32::MIN, i32::MAX, -1, 300, 0][at]),
+            Kind::Int64 => Value::I64([i64::MIN, i64::MAX, -1, i64::MAX / 7, 0][at]),
+            Kind::Uint32 => Value::U32([0, u32::MAX, 1 << 31, 300, 127][at]),
             Kind::Uint64 => Value::U64([0, u64::MAX, 1 << 63, any, 128][at]),
             Kind::Double => Value::F64([0.0, f64::MAX, f64::MIN_POSITIVE, -1.5, 1e300][at]),
             other => panic!("the schema has {other:?}, which no test sets"),
@@ -74,7 +74,7 @@ impl Filler {
 
     /// A number below `bound`.
     pub(super) fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
+        usize::try_from(self.next() % bound as u64).unwrap()
     }
 
     /// xorshift64: the same everywhere, so a failure can be repeated.

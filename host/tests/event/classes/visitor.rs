@@ -2,6 +2,7 @@
 
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// Its source. For each root, with `_` for the dots of its name, it exports `visit_<root>`, and
 /// `pass_<root>`, which looks at nothing.
@@ -28,7 +29,7 @@ export function pass_$name(): void {
         text += &exports.replace("$class", &class(root)).replace("$name", &function(root));
     }
     for message in messages.values() {
-        text += &format!("function {}(m: {}): void {{\n", function(message), class(message));
+        writeln!(text, "function {}(m: {}): void {{", function(message), class(message)).unwrap();
         message.fields().for_each(|field| text += &visit(&field));
         text += "}\n";
     }
