@@ -41,8 +41,8 @@ fn seconds(arguments: &[Val], index: usize) -> Result<Duration, Error> {
     ))
 }
 
-fn number(count: u64) -> Option<Val> {
-    Some(Val::I64(i64::try_from(count).unwrap_or(i64::MAX)))
+fn number(count: u64) -> Val {
+    Val::I64(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 /// `store_take_token(scope, ttl_seconds) -> count`
@@ -58,7 +58,7 @@ fn take_token(lent: Arc<Lent>, state: Arc<SlotState>) -> Function {
                 tracing::error!(plugin = &*lent.plugin, "a token was not given back: {error}");
             }
         }))?;
-        Ok(number(token.alive))
+        Ok(Some(number(token.alive)))
     })
 }
 
@@ -67,7 +67,7 @@ fn release_tokens(lent: Arc<Lent>) -> Function {
     function("store_release_tokens", 1, 1, move |plugin, arguments| {
         let scope = key(plugin, arguments)?;
         let released = lent.services.store.release_tokens(&lent.plugin, &scope);
-        Ok(number(released.map_err(Refusal::of)?))
+        Ok(Some(number(released.map_err(Refusal::of)?)))
     })
 }
 

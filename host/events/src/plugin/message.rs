@@ -54,7 +54,8 @@ impl Answer {
                     return Err(format!("no HandleEventResponse: field {field} is another"));
                 }
                 _ => {
-                    skip_field(wire, field, &mut rest, DecodeContext::default()).map_err(damaged)?
+                    skip_field(wire, field, &mut rest, DecodeContext::default())
+                        .map_err(damaged)?;
                 }
             }
         }

@@ -93,7 +93,7 @@ impl Module {
     ) -> Option<String> {
         let given: Vec<_> = functions.collect();
         let known = |module: &str, name: &str| {
-            module == ENV || given.iter().any(|it| *it == (module, name))
+            module == ENV || given.contains(&(module, name))
         };
         let unmet = self.imports.iter().find(|(module, name)| !known(module, name));
         unmet.map(|(module, name)| format!("{module}.{name}"))

@@ -34,7 +34,7 @@ impl Call {
     /// Remembers how to take something back, if that may be needed.
     pub(crate) fn may_undo(&mut self, undo: Undo) -> Result<(), Refusal> {
         if self.may_be_repeated {
-            self.remember(self.undo.len())?;
+            Self::remember(self.undo.len())?;
             self.undo.push(undo);
         }
         Ok(())
@@ -42,12 +42,12 @@ impl Call {
 
     /// Remembers what to do when the call has ended.
     pub(crate) fn later(&mut self, effect: Effect) -> Result<(), Refusal> {
-        self.remember(self.effects.len())?;
+        Self::remember(self.effects.len())?;
         self.effects.push(effect);
         Ok(())
     }
 
-    fn remember(&self, already: usize) -> Result<(), Refusal> {
+    fn remember(already: usize) -> Result<(), Refusal> {
         if already < MOST {
             return Ok(());
         }
@@ -82,12 +82,16 @@ impl SlotState {
             (std::mem::take(&mut call.undo), std::mem::take(&mut call.effects))
         };
         drop(effects);
-        undo.into_iter().rev().for_each(|undo| undo());
+        for undo in undo.into_iter().rev() {
+            undo();
+        }
     }
 
     /// Lets what a call did, so far, take effect.
     pub(crate) fn settle(&self) {
         let effects = std::mem::take(&mut self.lock().effects);
-        effects.into_iter().for_each(|effect| effect());
+        for effect in effects {
+            effect();
+        }
     }
 }
