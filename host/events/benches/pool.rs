@@ -36,7 +36,7 @@ fn cpu() -> Duration {
 fn rate(run: impl FnOnce(Instant) -> u64) -> Rate {
     let (began, used) = (Instant::now(), cpu());
     let events = run(began + TURN) as f64;
-    let (took, used) = (began.elapsed(), cpu() - used);
+    let (took, used) = (began.elapsed(), cpu().saturating_sub(used));
     Rate {
         per_second: events / took.as_secs_f64(),
         cpu_microseconds: used.as_secs_f64() * 1e6 / events,
@@ -197,7 +197,9 @@ fn neighbours(runtime: &tokio::runtime::Runtime) {
     });
     let beside = latencies(runtime, &healthy, 2000);
     done.store(true, Ordering::Relaxed);
-    bad.into_iter().for_each(|bad| runtime.block_on(bad).unwrap());
+    for bad in bad {
+        runtime.block_on(bad).unwrap();
+    }
     println!(
         "a healthy plugin, alone:                   p50 {:?}, p99 {:?}\n\
          beside one that loops and one that traps:  p50 {:?}, p99 {:?}, {:.2} × ({} events to those)",

@@ -30,11 +30,15 @@ impl Report {
             Verdict::Passed => {}
             Verdict::Failed(reason) => indent(reason),
             Verdict::Different(differences) => {
-                differences.iter().for_each(|it| indent(&it.to_string()));
+                for difference in differences {
+                    indent(&difference.to_string());
+                }
             }
         }
         if failed || self.verbose {
-            log.iter().for_each(|line| indent(line));
+            for line in log {
+                indent(line);
+            }
         }
     }
 

@@ -19,7 +19,9 @@ fn lock(user: &str) -> LockV2 {
 fn state(users: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let store = DiskStore::open(folder.path(), DEFAULT_LIMIT).unwrap();
-    users.iter().for_each(|user| store.upsert(lock(user)).unwrap());
+    for user in users {
+        store.upsert(lock(user)).unwrap();
+    }
     folder
 }
 

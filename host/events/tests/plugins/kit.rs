@@ -10,27 +10,27 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 /// Short, so that tests of what never ends do.
-pub const TIMEOUT: Duration = Duration::from_millis(300);
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(300);
 
 /// A real line of an audit log.
-pub const LOGIN: &str = r#"{"addr.remote":"198.51.100.23:36550","cluster_name":"teleport.example.com","code":"T1000W","ei":0,"error":"invalid username, password or second factor","event":"user.login","method":"local","success":false,"time":"2024-02-23T19:00:22.473Z","uid":"6bf5553c-f162-4cb2-85f5-479be47b2aa0","user":"teleport-admin","user_agent":"Go-http-client/1.1"}"#;
+pub(crate) const LOGIN: &str = r#"{"addr.remote":"198.51.100.23:36550","cluster_name":"teleport.example.com","code":"T1000W","ei":0,"error":"invalid username, password or second factor","event":"user.login","method":"local","success":false,"time":"2024-02-23T19:00:22.473Z","uid":"6bf5553c-f162-4cb2-85f5-479be47b2aa0","user":"teleport-admin","user_agent":"Go-http-client/1.1"}"#;
 
 /// The same event with another user.
-pub fn login(user: &str) -> Event {
+pub(crate) fn login(user: &str) -> Event {
     Event::new(LOGIN.replace("teleport-admin", user))
 }
 
 /// What a host has, in memory.
-pub struct World {
-    pub store: Arc<MemoryStore>,
-    pub alerts: Arc<Heard>,
-    pub services: Services,
-    pub metrics: Metrics,
+pub(crate) struct World {
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) alerts: Arc<Heard>,
+    pub(crate) services: Services,
+    pub(crate) metrics: Metrics,
 }
 
 /// Alerts as they came.
 #[derive(Default)]
-pub struct Heard(pub Mutex<Vec<(String, Alert)>>);
+pub(crate) struct Heard(pub(crate) Mutex<Vec<(String, Alert)>>);
 
 impl Alerts for Heard {
     fn alert(&self, plugin: &str, alert: &Alert) {
@@ -39,7 +39,7 @@ impl Alerts for Heard {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let store = Arc::new(MemoryStore::new(1 << 20));
         let alerts = Arc::new(Heard::default());
         let services = Services {
@@ -50,13 +50,13 @@ impl World {
         Self { store, alerts, services, metrics: Metrics::default() }
     }
 
-    pub async fn load(&self, manifest: Manifest) -> EventPlugin {
+    pub(crate) async fn load(&self, manifest: Manifest) -> EventPlugin {
         let cache = Some(cache().to_owned());
         EventPlugin::load(manifest, self.services.clone(), &self.metrics, cache).await.unwrap()
     }
 
     /// The metrics as a scraper sees them.
-    pub fn scraped(&self) -> String {
+    pub(crate) fn scraped(&self) -> String {
         let mut registry = prometheus_client::registry::Registry::default();
         self.metrics.register(&mut registry);
         let mut text = String::new();
@@ -66,12 +66,12 @@ impl World {
 }
 
 /// Where compiled code is kept: a test would otherwise spend its time compiling Extism's kernel.
-pub fn cache() -> &'static Path {
+pub(crate) fn cache() -> &'static Path {
     static CACHE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     let (_, config) = CACHE.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("wasmtime.toml");
-        let directory = folder.path().join("code");
+        let directory = folder.path().join("code").display().to_string();
         std::fs::write(&config, format!("[cache]\ndirectory = {directory:?}\n")).unwrap();
         (folder, config)
     });
@@ -79,19 +79,19 @@ pub fn cache() -> &'static Path {
 }
 
 /// One of the guests that are written by hand, with one instance and a short timeout.
-pub fn manifest(name: &str) -> Manifest {
+pub(crate) fn manifest(name: &str) -> Manifest {
     Manifest { timeout: TIMEOUT, concurrency: Some(1), ..Manifest::new(wat(name)) }
 }
 
 /// The same as a bare pool.
-pub async fn pool(name: &str) -> Pool {
+pub(crate) async fn pool(name: &str) -> Pool {
     let wasm = std::fs::read(wat(name)).unwrap();
     let builder = Pool::builder(name, wasm).timeout(TIMEOUT).concurrency(1);
     builder.cache(cache().to_owned()).build().await.unwrap()
 }
 
 /// Asks a plugin about events.
-pub async fn ask(plugin: &EventPlugin, events: Vec<Event>) -> Vec<Option<Event>> {
+pub(crate) async fn ask(plugin: &EventPlugin, events: Vec<Event>) -> Vec<Option<Event>> {
     let mut events: Vec<_> = events.into_iter().map(Some).collect();
     plugin.handle(&mut events).await.unwrap();
     events
