@@ -3,10 +3,9 @@
 use fixtures::wat;
 use host_events::locks::Locks;
 use host_events::store::{MemoryStore, Store};
-use host_events::{Alerts, Event, EventPlugin, Manifest, Metrics, Pool, Services};
-use proto::plugin::Alert;
+use host_events::{AlertLog, Event, EventPlugin, Manifest, Metrics, Pool, Services};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Short, so that tests of what never ends do.
@@ -23,31 +22,19 @@ pub(crate) fn login(user: &str) -> Event {
 /// What a host has, in memory.
 pub(crate) struct World {
     pub(crate) store: Arc<MemoryStore>,
-    pub(crate) alerts: Arc<Heard>,
     pub(crate) services: Services,
     pub(crate) metrics: Metrics,
-}
-
-/// Alerts as they came.
-#[derive(Default)]
-pub(crate) struct Heard(pub(crate) Mutex<Vec<(String, Alert)>>);
-
-impl Alerts for Heard {
-    fn alert(&self, plugin: &str, alert: &Alert) {
-        self.0.lock().unwrap().push((plugin.to_owned(), alert.clone()));
-    }
 }
 
 impl World {
     pub(crate) fn new() -> Self {
         let store = Arc::new(MemoryStore::new(1 << 20));
-        let alerts = Arc::new(Heard::default());
         let services = Services {
             store: store.clone() as Arc<dyn Store>,
             locks: store.clone() as Arc<dyn Locks>,
-            alerts: alerts.clone(),
+            alerts: Arc::new(AlertLog),
         };
-        Self { store, alerts, services, metrics: Metrics::default() }
+        Self { store, services, metrics: Metrics::default() }
     }
 
     pub(crate) async fn load(&self, manifest: Manifest) -> EventPlugin {
