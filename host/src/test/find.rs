@@ -5,9 +5,11 @@ use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 
 /// Where builds leave plugins.
-const OUTPUTS: [&str; 2] = ["build", "target/wasm32-unknown-unknown/release"];
-/// What `npm test` of a plugin in AssemblyScript builds: the plugin with its tests.
+const OUTPUTS: [&str; 3] = ["build", "target/wasm32-unknown-unknown/release", RUST_TESTS];
+/// What the kits for AssemblyScript and C build: the plugin with its tests.
 const WITH_TESTS: &str = "build/test.wasm";
+/// Where the profile `tests` of a plugin in Rust leaves the same.
+const RUST_TESTS: &str = "target/wasm32-unknown-unknown/tests";
 
 /// The plugin that was asked for, or the one that the folder has.
 pub(super) fn plugin(asked: Option<&Path>, folder: &Path) -> Result<PathBuf> {
@@ -26,13 +28,17 @@ pub(super) fn plugin(asked: Option<&Path>, folder: &Path) -> Result<PathBuf> {
         ),
         [file] => Ok(file.clone()),
         several => {
-            if let Some(file) = several.iter().find(|file| file.ends_with(WITH_TESTS)) {
+            if let Some(file) = several.iter().find(|file| has_tests(file)) {
                 return Ok(file.clone());
             }
             let names: Vec<_> = several.iter().map(|file| file.display().to_string()).collect();
             Err(Usage(format!("several plugins are built; name one: {}", names.join(", "))).into())
         }
     }
+}
+
+fn has_tests(file: &Path) -> bool {
+    file.ends_with(WITH_TESTS) || file.parent().is_some_and(|folder| folder.ends_with(RUST_TESTS))
 }
 
 /// What to do about a plugin without tests.
@@ -68,7 +74,7 @@ fn command(project: &Path) -> Option<&'static str> {
         let manifest: toml::Table = manifest.parse().unwrap_or_default();
         let tests = manifest.get("features").is_some_and(|it| it.get("tests").is_some());
         return Some(match tests {
-            true => "cargo build --release --target wasm32-unknown-unknown --features tests",
+            true => "cargo build --profile tests --features tests --target wasm32-unknown-unknown",
             false => "cargo build --release --target wasm32-unknown-unknown",
         });
     }
@@ -123,6 +129,8 @@ mod tests {
         assert_eq!(find(&[(rust, ""), ("build/my.wat", "")]), Path::new(rust));
         let both = [("build/production.wasm", ""), (WITH_TESTS, "")];
         assert_eq!(find(&both), Path::new(WITH_TESTS));
+        let tests = "target/wasm32-unknown-unknown/tests/my.wasm";
+        assert_eq!(find(&[(rust, ""), (tests, "")]), Path::new(tests));
     }
 
     #[test]

@@ -148,7 +148,7 @@ fn what_is_missing_is_named_with_what_to_do() {
         let output = test(folder.path(), args);
         assert!(output.code == Some(code) && output.stderr.contains(part), "{part}: {output:?}");
     };
-    let build = "cargo build --release --target wasm32-unknown-unknown --features tests";
+    let build = "cargo build --profile tests --features tests --target wasm32-unknown-unknown";
     says(&[], 1, build);
     says(&["target/wasm32-unknown-unknown/release/x.wasm"], 1, build);
     let wasm = wat("echo").display().to_string();
