@@ -34,7 +34,7 @@ const LEAST: Duration = Duration::from_secs(2);
 /// an earlier run may have left.
 pub(crate) fn store(state: &Path, config: Option<&EventsConfig>) -> Result<Option<Arc<DiskStore>>> {
     let needed = config.is_some_and(|config| !config.plugins.is_empty());
-    if !needed && !state.join(FILE_NAME).try_exists().unwrap_or(true) {
+    if !needed && !state.join(FILE_NAME).try_exists().unwrap_or(false) {
         return Ok(None);
     }
     Ok(Some(Arc::new(DiskStore::open(state, DEFAULT_LIMIT)?)))
