@@ -146,10 +146,6 @@ impl Chain {
         if !answer.is_some_and(|answer| answer.status.is_client_error()) {
             return;
         }
-        // Without credentials it was only asked for them.
-        if !state.request.headers.contains_key(AUTHORIZATION) {
-            return;
-        }
         let buffer = &mut [0; LONGEST];
         let (user, error) = match claim(state, buffer) {
             Some(user) => (user, "wrong user or password"),
