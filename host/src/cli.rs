@@ -178,7 +178,7 @@ pub enum FixturesCommand {
     Generate {
         /// The template: events.user_create
         template: String,
-        /// What it is for, in a word: the file will be <number>-<name>.json
+        /// What it is for, in a word: the file will be NUMBER-NAME.json
         name: String,
         /// The folder of fixtures
         #[arg(long, value_name = "DIR", default_value = "fixtures")]
