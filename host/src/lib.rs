@@ -12,6 +12,7 @@ pub mod inspect;
 pub mod locks;
 pub mod logging;
 pub mod new;
+pub mod operator;
 mod plugins;
 pub mod proxy;
 pub mod test;

@@ -20,7 +20,7 @@ const LIKENESS: f64 = 0.6;
 
 /// A lock in short, as it is listed and as the running host tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Lock {
+pub struct Lock {
     name: String,
     target: BTreeMap<String, String>,
     message: String,

@@ -3,10 +3,11 @@
 use crate::Usage;
 use crate::cli::ProxyArgs;
 use crate::file::{FilePlugins, PluginTable};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use host_proxy::native::{Loader, Locator, PATCH_POINTS, Plugin, scan_patches};
-use host_proxy::{Credentials, Parts};
+use host_proxy::{Credentials, Life, Parts, Place, Policy, Stage};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A plugin as the user asked for it: a file and its configuration.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,14 +61,14 @@ pub(crate) fn load(
     loader: &Loader,
 ) -> Result<Parts> {
     let locator = locator(&args.plugin_dir);
-    let list = |tables: &[PluginTable], flags: &[String], place| -> Result<Vec<Plugin>> {
+    let list = |tables: &[PluginTable], flags: &[String], place| -> Result<Vec<Arc<Stage>>> {
         let tables = tables.iter().map(Asked::of_file);
         let flags = flags.iter().map(|text| Ok(Asked::parse(text)?));
         tables.chain(flags).map(|asked| load_one(&asked?, &locator, loader, place)).collect()
     };
     let mut parts = Parts {
-        pre: list(&file.pre, &args.pre_plugin, "PRE")?,
-        post: list(&file.post, &args.post_plugin, "POST")?,
+        pre: list(&file.pre, &args.pre_plugin, Place::Pre)?,
+        post: list(&file.post, &args.post_plugin, Place::Post)?,
         credentials,
         ..Parts::default()
     };
@@ -95,29 +96,32 @@ fn load_patches(
         let plugin = loader.load(&patch.path, &config.unwrap_or_default());
         let plugin =
             plugin.with_context(|| format!("the patch of {} is not usable", patch.point))?;
-        describe(&plugin, "patch");
+        describe(&plugin, &format!("patch of {}", patch.point));
         if plugin.offers.list().len() > 1 {
             let path = plugin.path.display();
             tracing::warn!("{path} registers more than {}; the rest is not used", patch.point);
         }
         tracing::info!("Loading patched {} module", patch.point);
-        match patch.point {
-            "reverse_proxy" => parts.reverse_proxy = Some(plugin),
-            "authenticator" => parts.authenticator = Some(plugin),
-            "error_page" => parts.error_page = Some(plugin),
-            other => return Err(anyhow!("the patch point {other} is not connected")),
+        let place = Place::of(patch.point)
+            .with_context(|| format!("the patch point {} is not connected", patch.point))?;
+        let stage = Some(Stage::new(plugin, place, Policy::default(), Arc::default()));
+        match place {
+            Place::ReverseProxy => parts.reverse_proxy = stage,
+            Place::Authenticator => parts.authenticator = stage,
+            Place::ErrorPage => parts.error_page = stage,
+            Place::Pre | Place::Post => {} // no patch point
         }
     }
     Ok(())
 }
 
-fn load_one(asked: &Asked, locator: &Locator, loader: &Loader, place: &str) -> Result<Plugin> {
+fn load_one(asked: &Asked, locator: &Locator, loader: &Loader, place: Place) -> Result<Arc<Stage>> {
     let path = locator.find(&asked.path)?;
     let plugin = loader
         .load(&path, &asked.config)
-        .with_context(|| format!("the {place} plugin is not usable"))?;
-    describe(&plugin, place);
-    Ok(plugin)
+        .with_context(|| format!("the {} plugin is not usable", place.as_str().to_uppercase()))?;
+    describe(&plugin, place.as_str());
+    Ok(Stage::new(plugin, place, Policy::default(), Arc::new(Life::default())))
 }
 
 fn describe(plugin: &Plugin, place: &str) {

@@ -7,6 +7,7 @@ use crate::exchange::State;
 use crate::metrics::Metrics;
 use crate::native::Plugin;
 use crate::service::Connection;
+use crate::stage::{Place, Policy, Stage};
 use http::{Request, Response};
 use plugin_interface::Route;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,6 +25,8 @@ pub struct Passage {
 impl Passage {
     /// A chain of PRE plugins.
     pub fn new(pre: Vec<Plugin>) -> Result<Self, String> {
+        let stage = |plugin| Stage::new(plugin, Place::Pre, Policy::default(), Arc::default());
+        let pre = pre.into_iter().map(stage).collect();
         let chain = Chain::new(Parts { pre, ..Parts::default() }, Arc::new(Metrics::new()))?;
         let mut request = Request::builder().uri("/a/b?c=d");
         for (name, value) in [

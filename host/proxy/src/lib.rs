@@ -21,6 +21,7 @@ mod patience;
 mod server;
 mod service;
 mod span;
+mod stage;
 mod store;
 mod upgrade;
 mod upstream;
@@ -36,5 +37,6 @@ pub use config::{ClientConfig, Config, Drain, Limits, Prefix, Target, Timeouts, 
 pub use metrics::Metrics;
 pub use server::{Drained, Listen, Tls, serve};
 pub use service::Proxy;
+pub use stage::{Breaker, Life, OnPanic, Place, Policy, Stage, State};
 pub use store::{MemoryStore, Store, StoreError};
 pub use upstream::{Client, TlsError};

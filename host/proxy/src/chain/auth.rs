@@ -22,13 +22,13 @@ pub trait LockCheck: Send + Sync {
 
 /// An authenticator in its place in the chain.
 pub(super) struct Auth {
-    object: AuthenticatorObject,
+    object: Arc<AuthenticatorObject>,
     /// Whether it asks for users and passwords: the user can then be told before it has looked.
     basic: bool,
 }
 
 impl Auth {
-    pub(super) fn new(object: AuthenticatorObject) -> Self {
+    pub(super) fn new(object: Arc<AuthenticatorObject>) -> Self {
         let challenge = object.challenge();
         let scheme = challenge.split(' ').next().unwrap_or_default();
         let basic = scheme.eq_ignore_ascii_case("basic");

@@ -11,9 +11,10 @@ use crate::builtin::{Credentials, reverse_proxy::Untouched};
 use crate::exchange::State;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
-use crate::native::Plugin;
+use crate::native::Offers;
 use crate::service::Connection;
 use crate::span::under;
+use crate::stage::{Place, Stage};
 use auth::Auth;
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, CONNECTION, WWW_AUTHENTICATE};
@@ -28,9 +29,8 @@ use std::sync::Arc;
 /// What a request passes. One immutable value: a request takes it once and keeps it to its end.
 pub struct Chain {
     links: Vec<Link>,
-    reverse_proxy: (Arc<str>, ReverseProxyObject),
-    error_page: (Arc<str>, ErrorPageObject),
-    error_page_is_patched: bool,
+    reverse_proxy: (Arc<Stage>, Arc<ReverseProxyObject>),
+    error_page: (Arc<Stage>, Arc<ErrorPageObject>),
     locks: Option<Arc<dyn LockCheck>>,
     audit: Option<Arc<dyn AuditLog>>,
     metrics: Arc<Metrics>,
@@ -38,11 +38,19 @@ pub struct Chain {
 
 struct Link {
     name: Arc<str>,
+    stage: Arc<Stage>,
     kind: Kind,
 }
 
+impl Link {
+    fn new(name: &str, stage: &Arc<Stage>, kind: Kind) -> Self {
+        let name = link_name(&stage.plugin.info.name, name);
+        Self { name, stage: stage.clone(), kind }
+    }
+}
+
 enum Kind {
-    Middleware(MiddlewareObject),
+    Middleware(Arc<MiddlewareObject>),
     /// One that a PRE plugin brings: asked before the gate.
     Authenticator(Auth),
     /// Where a request must have an identity.
@@ -50,20 +58,20 @@ enum Kind {
 }
 
 /// What to make a chain of: the plugins, and what the host brings.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Parts {
     /// Before authentication, in order.
-    pub pre: Vec<Plugin>,
+    pub pre: Vec<Arc<Stage>>,
     /// After authentication, in order.
-    pub post: Vec<Plugin>,
+    pub post: Vec<Arc<Stage>>,
     /// The user of the built-in authentication.
     pub credentials: Option<Credentials>,
     /// The patch of `reverse_proxy`.
-    pub reverse_proxy: Option<Plugin>,
+    pub reverse_proxy: Option<Arc<Stage>>,
     /// The patch of `authenticator`.
-    pub authenticator: Option<Plugin>,
+    pub authenticator: Option<Arc<Stage>>,
     /// The patch of `error_page`.
-    pub error_page: Option<Plugin>,
+    pub error_page: Option<Arc<Stage>>,
     /// Who is locked out: asked where the chain authenticates.
     pub locks: Option<Arc<dyn LockCheck>>,
     /// Where logins and requests are recorded.
@@ -81,64 +89,77 @@ impl Chain {
     /// Links the parts. An error says which plugin is in a place that is not for what it offers.
     pub fn new(parts: Parts, metrics: Arc<Metrics>) -> Result<Self, String> {
         let mut links = Vec::new();
-        for plugin in parts.pre {
-            refuse_patches(&plugin)?;
-            let named = |name: &str| link_name(&plugin.info.name, name);
-            for (name, object) in plugin.offers.authenticators {
-                let kind = Kind::Authenticator(Auth::new(object));
-                links.push(Link { name: named(&name), kind });
+        for stage in parts.pre {
+            refuse_patches(&stage)?;
+            for (name, object) in &stage.plugin.offers.authenticators {
+                let kind = Kind::Authenticator(Auth::new(object.clone()));
+                links.push(Link::new(name, &stage, kind));
             }
-            for (name, object) in plugin.offers.middlewares {
-                links.push(Link { name: named(&name), kind: Kind::Middleware(object) });
+            for (name, object) in &stage.plugin.offers.middlewares {
+                links.push(Link::new(name, &stage, Kind::Middleware(object.clone())));
             }
         }
-        let (gate_name, gate) = match (parts.authenticator, parts.credentials) {
-            (Some(patch), _) => {
-                let (name, path) = (patch.info.name, patch.path);
-                let mut offered = patch.offers.authenticators.into_iter();
-                let (Some((_, object)), None) = (offered.next(), offered.next()) else {
-                    return Err(wrong_place(&path, "it must register one authenticator"));
-                };
-                (Arc::from(name), Some(Auth::new(object)))
-            }
-            (None, Some(credentials)) => {
-                let object = authenticator_object(BasicAuth(credentials));
-                (Arc::from("basic"), Some(Auth::new(object)))
-            }
-            (None, None) => (Arc::from("authentication"), None),
-        };
         let in_pre = links.iter().any(|link| matches!(link.kind, Kind::Authenticator(_)));
-        if gate.is_some() || in_pre {
-            links.push(Link { name: gate_name, kind: Kind::Gate(gate) });
+        let builtin = |name, authenticators| {
+            let offers = Offers { authenticators, ..Offers::default() };
+            Stage::builtin(name, Place::Authenticator, offers)
+        };
+        let gate = match (parts.authenticator, parts.credentials) {
+            (Some(patch), _) => Some(patch),
+            (None, Some(credentials)) => {
+                let object = Arc::new(authenticator_object(BasicAuth(credentials)));
+                Some(builtin("basic", vec![(String::new(), object)]))
+            }
+            (None, None) if in_pre => Some(builtin("authentication", Vec::new())),
+            (None, None) => None,
+        };
+        if let Some(stage) = gate {
+            let auth = match &stage.plugin.offers.authenticators[..] {
+                [(_, object)] => Some(Auth::new(object.clone())),
+                [] if stage.is_builtin() => None,
+                _ => return Err(wrong_place(&stage, "it must register one authenticator")),
+            };
+            links.push(Link::new("", &stage, Kind::Gate(auth)));
         }
-        for plugin in parts.post {
-            refuse_patches(&plugin)?;
-            if !plugin.offers.authenticators.is_empty() {
+        for stage in parts.post {
+            refuse_patches(&stage)?;
+            if !stage.plugin.offers.authenticators.is_empty() {
                 let what = "it registers an authenticator; use it with --pre-plugin";
-                return Err(wrong_place(&plugin.path, what));
+                return Err(wrong_place(&stage, what));
             }
-            for (name, object) in plugin.offers.middlewares {
-                let name = link_name(&plugin.info.name, &name);
-                links.push(Link { name, kind: Kind::Middleware(object) });
+            for (name, object) in &stage.plugin.offers.middlewares {
+                links.push(Link::new(name, &stage, Kind::Middleware(object.clone())));
             }
         }
-        let reverse_proxy = match parts.reverse_proxy {
-            None => (Arc::from("reverse proxy"), reverse_proxy_object(Untouched)),
-            Some(patch) => match patch.offers.reverse_proxy {
-                Some(object) => (Arc::from(patch.info.name), object),
-                None => return Err(wrong_place(&patch.path, "it registers no reverse_proxy")),
-            },
+        let reverse_proxy = parts.reverse_proxy.unwrap_or_else(|| {
+            let object = Some(Arc::new(reverse_proxy_object(Untouched)));
+            let offers = Offers { reverse_proxy: object, ..Offers::default() };
+            Stage::builtin("reverse proxy", Place::ReverseProxy, offers)
+        });
+        let Some(object) = reverse_proxy.plugin.offers.reverse_proxy.clone() else {
+            return Err(wrong_place(&reverse_proxy, "it registers no reverse_proxy"));
         };
-        let error_page_is_patched = parts.error_page.is_some();
-        let error_page = match parts.error_page {
-            None => (Arc::from("error page"), error_page_object(PlainText)),
-            Some(patch) => match patch.offers.error_page {
-                Some(object) => (Arc::from(patch.info.name), object),
-                None => return Err(wrong_place(&patch.path, "it registers no error_page")),
-            },
+        let reverse_proxy = (reverse_proxy, object);
+        let error_page = parts.error_page.unwrap_or_else(|| {
+            let object = Some(Arc::new(error_page_object(PlainText)));
+            let offers = Offers { error_page: object, ..Offers::default() };
+            Stage::builtin("error page", Place::ErrorPage, offers)
+        });
+        let Some(object) = error_page.plugin.offers.error_page.clone() else {
+            return Err(wrong_place(&error_page, "it registers no error_page"));
         };
+        let error_page = (error_page, object);
         let Parts { locks, audit, .. } = parts;
-        Ok(Self { links, reverse_proxy, error_page, error_page_is_patched, locks, audit, metrics })
+        Ok(Self { links, reverse_proxy, error_page, locks, audit, metrics })
+    }
+
+    /// What a request passes, in that order, the host's own parts included; each once. The error
+    /// page, which is not on the way, is last.
+    pub fn stages(&self) -> Vec<&Arc<Stage>> {
+        let mut stages: Vec<&Arc<Stage>> = self.links.iter().map(|link| &link.stage).collect();
+        stages.extend([&self.reverse_proxy.0, &self.error_page.0]);
+        stages.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        stages
     }
 
     pub(crate) fn audit(&self) -> Option<&Arc<dyn AuditLog>> {
@@ -206,7 +227,7 @@ impl Chain {
     /// Whether anybody may ask for the request's headers once the request has gone upstream: a
     /// response hook, or a patched error page.
     pub(crate) fn looks_back(&self, passed: usize) -> bool {
-        passed > 0 || self.error_page_is_patched
+        passed > 0 || !self.error_page.0.is_builtin()
     }
 
     /// Answers for a failure: the one place that does. The client sees the status, the log the
@@ -228,12 +249,13 @@ impl Chain {
         let shown = plugin_interface::Failure::new(status.as_u16(), reason);
         state.current = self.links.len();
         state.response = None; // a page sees the request, not a response that has failed
-        let (name, error_page) = &self.error_page;
+        let (stage, error_page) = &self.error_page;
         let rendered = match error_page.render(Exchange::new(state), shown) {
             ROk(answer) => state.respond(answer),
             RErr(error) => Err(error),
         };
         if let Err(error) = rendered {
+            let name = &*stage.plugin.info.name;
             under(|| tracing::error!("{name} failed, the built-in page is sent: {error}"));
             self.metrics.count_failure(name, error.kind() == ErrorKind::PANICKED);
             let _ = state.respond(page(shown)); // cannot fail: the status is one of ours
@@ -252,14 +274,14 @@ impl Chain {
     }
 
     async fn reverse_proxy(&self, state: &mut State, route: Route<'_>) {
-        let (name, reverse_proxy) = &self.reverse_proxy;
+        let (stage, reverse_proxy) = &self.reverse_proxy;
         state.current = self.links.len();
         let mut step = reverse_proxy.rewrite(Exchange::new(state), route);
         if let RawStep::Defer = step {
             step = reverse_proxy.rewrite_async(Exchange::new(state), route).await;
         }
         if let Err(error) = apply(state, step) {
-            self.fail(state, error.of(name));
+            self.fail(state, error.of(&Arc::from(&*stage.plugin.info.name)));
         }
     }
 }
@@ -299,13 +321,13 @@ fn link_name(plugin: &str, name: &str) -> Arc<str> {
     }
 }
 
-fn refuse_patches(plugin: &Plugin) -> Result<(), String> {
-    match (&plugin.offers.reverse_proxy, &plugin.offers.error_page) {
+fn refuse_patches(stage: &Stage) -> Result<(), String> {
+    match (&stage.plugin.offers.reverse_proxy, &stage.plugin.offers.error_page) {
         (None, None) => Ok(()),
-        _ => Err(wrong_place(&plugin.path, "it registers a patch; put it into the patches folder")),
+        _ => Err(wrong_place(stage, "it registers a patch; put it into the patches folder")),
     }
 }
 
-fn wrong_place(path: &std::path::Path, what: &str) -> String {
-    format!("{}: {what}", path.display())
+fn wrong_place(stage: &Stage, what: &str) -> String {
+    format!("{}: {what}", stage.plugin.path.display())
 }

@@ -51,22 +51,22 @@ pub struct Info {
     pub sha256: String,
 }
 
-/// What a library has registered, in order.
+/// What a library has registered, in order. Shared by the chains that it is part of.
 #[derive(Default)]
 pub struct Offers {
     /// Middlewares and their names.
-    pub middlewares: Vec<(String, MiddlewareObject)>,
+    pub middlewares: Vec<(String, Arc<MiddlewareObject>)>,
     /// Authenticators and their names.
-    pub authenticators: Vec<(String, AuthenticatorObject)>,
+    pub authenticators: Vec<(String, Arc<AuthenticatorObject>)>,
     /// The patch of `reverse_proxy`.
-    pub reverse_proxy: Option<ReverseProxyObject>,
+    pub reverse_proxy: Option<Arc<ReverseProxyObject>>,
     /// The patch of `error_page`.
-    pub error_page: Option<ErrorPageObject>,
+    pub error_page: Option<Arc<ErrorPageObject>>,
 }
 
-/// A library in one of the places it is used in.
+/// A library, loaded for one of the places it is used in.
 pub struct Plugin {
-    /// The file as it was asked for.
+    /// The file as it was asked for; empty for a part of the host's own.
     pub path: PathBuf,
     /// What it is.
     pub info: Info,
@@ -74,21 +74,29 @@ pub struct Plugin {
     pub offers: Offers,
 }
 
+impl Plugin {
+    /// A part of the host's own.
+    pub(crate) fn builtin(name: &str, offers: Offers) -> Self {
+        let (name, version) = (name.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+        Self { path: PathBuf::new(), info: Info { name, version, ..Info::default() }, offers }
+    }
+}
+
 impl RawRegistrar for Offers {
     fn middleware(&mut self, name: RStr<'_>, middleware: MiddlewareObject) {
-        self.middlewares.push((name.into(), middleware));
+        self.middlewares.push((name.into(), Arc::new(middleware)));
     }
 
     fn authenticator(&mut self, name: RStr<'_>, authenticator: AuthenticatorObject) {
-        self.authenticators.push((name.into(), authenticator));
+        self.authenticators.push((name.into(), Arc::new(authenticator)));
     }
 
     fn reverse_proxy(&mut self, patch: ReverseProxyObject) {
-        self.reverse_proxy = Some(patch);
+        self.reverse_proxy = Some(Arc::new(patch));
     }
 
     fn error_page(&mut self, patch: ErrorPageObject) {
-        self.error_page = Some(patch);
+        self.error_page = Some(Arc::new(patch));
     }
 }
 

@@ -4,10 +4,10 @@ use crate::server::Setup;
 use crate::{basic, bearer};
 use fixtures::{After, Connection, Upstream};
 use host_proxy::native::{Info, Offers, Plugin};
-use host_proxy::{AuditEvent, LoginEvent, LoginOutcome, RequestEvent};
+use host_proxy::{AuditEvent, LoginEvent, LoginOutcome, Place, Policy, RequestEvent, Stage};
 use plugin_interface::host::authenticator_object;
 use plugin_interface::{Authenticator, Exchange, Response, Verdict};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
 
 const WRONG: LoginOutcome = LoginOutcome::Failure { error: "wrong user or password" };
@@ -129,9 +129,12 @@ fn who_is_sent_elsewhere_or_comes_too_early_has_not_failed() {
         let mut setup = Setup::new();
         let events = setup.events();
         let object = authenticator_object(Rejects(status));
-        let offers = Offers { authenticators: vec![("a".into(), object)], ..Offers::default() };
+        let offers =
+            Offers { authenticators: vec![("a".into(), Arc::new(object))], ..Offers::default() };
         let info = Info { name: "p".into(), ..Info::default() };
-        setup.parts.pre.push(Plugin { path: "p.so".into(), info, offers });
+        let plugin = Plugin { path: "p.so".into(), info, offers };
+        let stage = Stage::new(plugin, Place::Pre, Policy::default(), Arc::default());
+        setup.parts.pre.push(stage);
         let server = setup.start(&upstream);
         assert_eq!(server.get("/", &[]).status, status);
         assert_eq!(logins(&events.all()), [("", "p/a", &failure)][..expected], "{status}");

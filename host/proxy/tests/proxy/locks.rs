@@ -4,6 +4,7 @@
 use crate::server::Setup;
 use crate::{basic, bearer};
 use fixtures::Upstream;
+use host_proxy::Place;
 
 const MESSAGE: &str = "Suspicious login activity, see <https://example.com>";
 
@@ -88,7 +89,8 @@ fn a_patched_authenticator_is_not_asked_for_the_password_of_a_locked_user() {
     let users = setup.folder.path().join("users");
     std::fs::write(&users, USERS).unwrap();
     let config = serde_json::json!({ "users_file": users, "remember_seconds": 0 }).to_string();
-    setup.parts.authenticator = Some(setup.load("authenticator-patch", &config));
+    setup.parts.authenticator =
+        Some(setup.load("authenticator-patch", &config, Place::Authenticator));
     let server = setup.start(&upstream);
     assert_eq!(server.get("/", &[basic("a:U*U")]).status, 200);
     assert_eq!(server.get("/", &[basic("a:wrong")]).status, 401);
@@ -104,7 +106,7 @@ fn a_patched_page_has_the_message() {
     let upstream = Upstream::echo();
     let mut setup = Setup::new();
     let locks = setup.locks();
-    setup.parts.error_page = Some(setup.load("error-page-patch", ""));
+    setup.parts.error_page = Some(setup.load("error-page-patch", "", Place::ErrorPage));
     let server = setup.start(&upstream);
     locks.lock("test", MESSAGE);
     let accept = |kind: &str| ("Accept", kind.to_owned());

@@ -2,10 +2,11 @@
 //! real.
 
 use fixtures::{Connection, Reply, Upstream, library};
-use host_proxy::native::{HostSide, Loader, LogEvents, Plugin};
+use host_proxy::native::{HostSide, Loader, LogEvents};
 use host_proxy::{
     AuditEvent, AuditLog, Chain, Client, ClientConfig, Config, Credentials, Drain, Limits, Listen,
-    LockCheck, MemoryStore, Metrics, Parts, Prefix, Proxy, Target, Timeouts, UpstreamHttp, serve,
+    LockCheck, MemoryStore, Metrics, Parts, Place, Policy, Prefix, Proxy, Stage, Target, Timeouts,
+    UpstreamHttp, serve,
 };
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -120,16 +121,17 @@ impl Setup {
         Events(events)
     }
 
-    pub(crate) fn load(&self, package: &str, config: &str) -> Plugin {
-        self.loader.load(&library(package), config).unwrap()
+    pub(crate) fn load(&self, package: &str, config: &str, place: Place) -> Arc<Stage> {
+        let plugin = self.loader.load(&library(package), config).unwrap();
+        Stage::new(plugin, place, Policy::default(), Arc::default())
     }
 
     /// The plugin for bearer tokens.
-    pub(crate) fn jwt(&self) -> Plugin {
+    pub(crate) fn jwt(&self) -> Arc<Stage> {
         let file = self.folder.path().join("jwks.json");
         std::fs::write(&file, jwt_vectors()["jwks"].to_string()).unwrap();
         let config = serde_json::json!({ "jwks_file": file, "audience": "tenon" });
-        self.load("jwt-plugin", &config.to_string())
+        self.load("jwt-plugin", &config.to_string(), Place::Pre)
     }
 
     pub(crate) fn start(self, upstream: &Upstream) -> Server {
