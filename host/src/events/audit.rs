@@ -26,14 +26,21 @@ impl Origin {
         Event::new(json.to_string())
     }
 
+    /// An attempt of a locked user is no failed login: nobody has looked at the password. A plugin that
+    /// counts failed logins would renew the lock with each attempt, and after an operator lifted it.
     fn login(&self, login: LoginEvent) -> Value {
         let success = login.outcome == LoginOutcome::Success;
+        let (kind, code) = match login.outcome {
+            LoginOutcome::Success => ("user.login", "T1000I"),
+            LoginOutcome::Failure { .. } => ("user.login", "T1000W"),
+            LoginOutcome::Locked { .. } => ("auth", "T3007W"),
+        };
         let mut event = json!({
             "addr.remote": login.client.to_string(),
             "cluster_name": self.cluster,
-            "code": if success { "T1000I" } else { "T1000W" },
+            "code": code,
             "ei": 0,
-            "event": "user.login",
+            "event": kind,
             "login": login.user,
             "method": login.method,
             "success": success,
@@ -123,15 +130,23 @@ mod tests {
 
     #[test]
     fn a_failed_login_says_who_from_where_and_why() {
-        let event = json(AuditEvent::Login(LoginEvent {
-            time: UNIX_EPOCH,
-            user: "mallory".to_owned(),
-            method: "basic".to_owned(),
-            client: "198.51.100.23:36550".parse().unwrap(),
-            user_agent: String::new(),
-            outcome: LoginOutcome::Locked { message: "locked".into() },
-        }));
-        assert_eq!((&event["code"], &event["success"]), (&json!("T1000W"), &json!(false)));
+        let login = |outcome| {
+            json(AuditEvent::Login(LoginEvent {
+                time: UNIX_EPOCH,
+                user: "mallory".to_owned(),
+                method: "basic".to_owned(),
+                client: "198.51.100.23:36550".parse().unwrap(),
+                user_agent: String::new(),
+                outcome,
+            }))
+        };
+        let event = login(LoginOutcome::Failure { error: "wrong" });
+        assert_eq!((&event["event"], &event["code"]), (&json!("user.login"), &json!("T1000W")));
+        assert_eq!((&event["success"], &event["error"]), (&json!(false), &json!("wrong")));
+
+        let event = login(LoginOutcome::Locked { message: "locked".into() });
+        assert_eq!((&event["event"], &event["code"]), (&json!("auth"), &json!("T3007W")));
+        assert_eq!(event["success"], false);
         assert_eq!((&event["user"], &event["login"]), (&json!("mallory"), &json!("mallory")));
         assert_eq!(event["addr.remote"], "198.51.100.23:36550");
         assert_eq!((&event["error"], &event["user_agent"]), (&json!("locked"), &Value::Null));

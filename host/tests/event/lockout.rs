@@ -51,8 +51,10 @@ fn the_fourth_failed_login_locks_out_after_a_restart_too_until_the_lock_is_remov
             assert!(locked.text().contains(MESSAGE), "{language}: {}", locked.text());
         }
         assert_eq!(login(&host, "somebody-else", "wrong").status, 401);
-
         host.stop();
+        // What was rejected since is no failed login: it neither renews the lock nor brings it back.
+        assert_eq!(host.log().matches(LOCKED).count(), 1, "{language}: {}", host.log());
+
         let host = start(&upstream, state, &[]); // without the plugin: a lock is a lock
         assert_eq!(login(&host, "test", "right").status, 403);
         let listed = locks(state, &["list"]);
