@@ -156,8 +156,7 @@ mod tests {
             breaker: Some(BreakerTable { failures, window, rest }),
             ..PolicyKeys::default()
         };
-        let bypass =
-            PolicyKeys { on_panic: Some(OnPanicKey::Bypass), ..PolicyKeys::default() };
+        let bypass = PolicyKeys { on_panic: Some(OnPanicKey::Bypass), ..PolicyKeys::default() };
         for (place, keys, expected) in [
             (Place::Pre, PolicyKeys { deadline: zero, ..PolicyKeys::default() }, "deadline cannot"),
             (Place::Pre, PolicyKeys { slow: zero, ..PolicyKeys::default() }, "slow cannot be 0"),

@@ -9,14 +9,13 @@ fn counters_do_not_go_back_when_a_plugin_is_loaded_anew() {
     let upstream = Upstream::echo();
     let mut setup = Setup::new();
     setup.parts = Parts::default();
-    let (first, second) = (
-        setup.load("misbehaves", "", Place::Pre),
-        setup.load("misbehaves", "", Place::Pre),
-    );
+    let (first, second) =
+        (setup.load("misbehaves", "", Place::Pre), setup.load("misbehaves", "", Place::Pre));
     setup.parts.pre.push(first);
     let metrics = setup.metrics.clone();
     let server = setup.start(&upstream);
-    let next = "tenon_plugin_decisions_total{plugin=\"misbehaves\",place=\"pre\",decision=\"next\"}";
+    let next =
+        "tenon_plugin_decisions_total{plugin=\"misbehaves\",place=\"pre\",decision=\"next\"}";
     let line = |rest: &str| format!("{next} {rest}");
     for _ in 0..3 {
         assert_eq!(server.get("/", &[]).status, 200);
@@ -31,7 +30,9 @@ fn counters_do_not_go_back_when_a_plugin_is_loaded_anew() {
     old.stages().into_iter().for_each(|stage| stage.drain());
     server.shows(&line("6"));
     let state = |state: &str, count: u32| {
-        format!("tenon_plugin_state{{plugin=\"misbehaves\",place=\"pre\",state=\"{state}\"}} {count}")
+        format!(
+            "tenon_plugin_state{{plugin=\"misbehaves\",place=\"pre\",state=\"{state}\"}} {count}"
+        )
     };
     server.shows(&state("active", 1));
     server.shows(&state("draining", 1));
