@@ -143,6 +143,9 @@ impl Chain {
                 self.check_lock(state, name, &user)?;
                 self.record_success(state, connection, name, &user);
                 state.identity = Some(user);
+                if self.locks.is_some() || self.audit.is_some() {
+                    state.progress.resume(); // what they took is no plugin's time
+                }
                 Ok(Turn::Next)
             }
             Judged::Nobody => Ok(Turn::Next),

@@ -54,6 +54,7 @@ impl Chain {
     /// Lets the error page answer; says whether it has.
     fn render(&self, state: &mut State, shown: plugin_interface::Failure<'_>) -> bool {
         let Part { name, stage, object } = &self.error_page;
+        state.progress.resume(); // the upstream may have taken its time to fail
         let Admission::Call(call) = stage.admit(&mut state.progress) else { return false };
         let rendered = match object.render(Exchange::new(state), shown) {
             ROk(answer) => state.respond(answer),

@@ -187,25 +187,27 @@ impl Call<'_> {
         }
         self.waited = true;
         let policy = &self.stage.policy;
-        let left = |limit: Duration| limit.saturating_sub(self.started.elapsed());
         if let Some(slow) = policy.slow
             && policy.deadline.is_none_or(|deadline| slow < deadline)
         {
-            if let Ok(result) = timeout(left(slow), step.as_mut()).await {
+            if let Ok(result) = timeout(self.left(slow), step.as_mut()).await {
                 return result;
             }
             self.slow = true;
             self.stage.is_slow(slow, true);
         }
         let Some(limit) = policy.deadline else { return step.await };
-        let left = limit.saturating_sub(self.started.elapsed());
-        match timeout(left, step).await {
+        match timeout(self.left(limit), step).await {
             Ok(result) => result,
             Err(_) => {
                 self.overdue = Some(limit);
                 Error::new(format_args!("it has not ended its step within {limit:?}")).into()
             }
         }
+    }
+
+    fn left(&self, limit: Duration) -> Duration {
+        limit.saturating_sub(self.started.elapsed())
     }
 
     /// The deadline, if it has ended the call.
