@@ -187,7 +187,7 @@ pub enum FixturesCommand {
 }
 
 /// Flags of the proxy. Each may also stand in the configuration file, under the same name.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct ProxyArgs {
     /// Where to listen: :9090, 127.0.0.1:9090 [default: :9090]
     #[arg(long, value_name = "ADDR")]
@@ -220,6 +220,13 @@ pub struct ProxyArgs {
     /// How long a plugin may take to register [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Plugins")]
     pub register_timeout: Option<Duration>,
+    /// Take changed plugins and patches only when told to: by SIGHUP or host reload
+    #[arg(long, help_heading = "Plugins")]
+    pub no_watch: bool,
+    /// How many different native libraries may be mapped before reloads of native code are refused:
+    /// none is ever unmapped [default: 64]
+    #[arg(long, value_name = "COUNT", help_heading = "Plugins")]
+    pub generations: Option<usize>,
 
     /// A WebAssembly plugin that sees audit events; may be given several times, in order. Limits,
     /// secrets and more are for the configuration file: [[event-plugin]]

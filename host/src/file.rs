@@ -33,6 +33,8 @@ pub(crate) struct File {
     pub(crate) plugin_dir: Vec<PathBuf>,
     #[serde(deserialize_with = "duration")]
     pub(crate) register_timeout: Option<Duration>,
+    pub(crate) no_watch: bool,
+    pub(crate) generations: Option<usize>,
     pub(crate) event_plugin: Vec<EventPluginTable>,
     pub(crate) events: Option<String>,
     pub(crate) events_size: Option<u64>,
@@ -152,6 +154,8 @@ impl File {
             patches: flags.patches.or(self.patches_dir),
             plugin_dir: append(flags.plugin_dir, self.plugin_dir),
             register_timeout: flags.register_timeout.or(self.register_timeout),
+            no_watch: flags.no_watch || self.no_watch,
+            generations: flags.generations.or(self.generations),
             event_plugin: flags.event_plugin,
             events: flags.events.or(self.events),
             events_size: flags.events_size.or(self.events_size),

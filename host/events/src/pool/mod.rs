@@ -145,6 +145,16 @@ impl Pool {
         answer.await.map_err(|_| CallError::Closed)?
     }
 
+    /// How long a call may take.
+    pub fn timeout(&self) -> Duration {
+        self.shared.spec.timeout
+    }
+
+    /// The bytes that an instance may have.
+    pub fn memory(&self) -> u64 {
+        self.shared.spec.memory
+    }
+
     /// How many slots there are.
     pub fn concurrency(&self) -> usize {
         self.shared.running.len()

@@ -24,6 +24,7 @@ use plugin_interface::host::{
     error_page_object, reverse_proxy_object,
 };
 use plugin_interface::{Error, ErrorKind, Exchange, Route};
+use std::any::Any;
 use std::sync::Arc;
 
 /// What a request passes. One immutable value: a request takes it once and keeps it to its end.
@@ -34,6 +35,7 @@ pub struct Chain {
     locks: Option<Arc<dyn LockCheck>>,
     audit: Option<Arc<dyn AuditLog>>,
     metrics: Arc<Metrics>,
+    _in_use: Option<InUse>,
 }
 
 struct Link {
@@ -76,7 +78,12 @@ pub struct Parts {
     pub locks: Option<Arc<dyn LockCheck>>,
     /// Where logins and requests are recorded.
     pub audit: Option<Arc<dyn AuditLog>>,
+    /// Held by the chain: dropped when the last request that passes it has ended.
+    pub in_use: Option<InUse>,
 }
+
+/// What tells that a chain is in use.
+pub type InUse = Arc<dyn Any + Send + Sync>;
 
 /// What a link made of a request.
 enum Turn {
@@ -149,8 +156,8 @@ impl Chain {
             return Err(wrong_place(&error_page, "it registers no error_page"));
         };
         let error_page = (error_page, object);
-        let Parts { locks, audit, .. } = parts;
-        Ok(Self { links, reverse_proxy, error_page, locks, audit, metrics })
+        let Parts { locks, audit, in_use, .. } = parts;
+        Ok(Self { links, reverse_proxy, error_page, locks, audit, metrics, _in_use: in_use })
     }
 
     /// What a request passes, in that order, the host's own parts included; each once. The error

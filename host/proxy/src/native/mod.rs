@@ -7,6 +7,7 @@
 //! copy of its own, named by its hash.
 
 mod cache;
+mod elf;
 mod find;
 mod library;
 mod log;
@@ -15,6 +16,7 @@ mod refusal;
 mod services;
 mod verdict;
 
+pub use cache::{Content, sha256};
 pub use find::{Locator, NotFound};
 pub use library::{Info, Loader, Offers, Plugin};
 pub use patches::{PATCH_POINTS, PatchError, PatchFile, scan as scan_patches};

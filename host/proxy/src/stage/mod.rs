@@ -78,6 +78,28 @@ impl Stage {
         Self::new(Plugin::builtin(name, offers), place, Policy::default(), Arc::default())
     }
 
+    /// Enters a state, which the log tells: every step of a plugin's life but its loading, which is
+    /// told by whoever loads it.
+    pub fn enter(&self, state: State) {
+        self.enter_because(state, "");
+    }
+
+    /// The same with a reason.
+    pub fn enter_because(&self, state: State, reason: &str) {
+        self.life.enter_because(state, reason);
+        if !self.is_builtin() {
+            let info = &self.plugin.info;
+            tracing::info!(
+                place = self.place.as_str(),
+                name = info.name,
+                version = info.version,
+                sha256 = info.sha256.get(..12),
+                reason = Some(reason).filter(|reason| !reason.is_empty()),
+                "{state}"
+            );
+        }
+    }
+
     /// Whether it is a part of the host's own.
     pub fn is_builtin(&self) -> bool {
         self.plugin.path.as_os_str().is_empty()
@@ -86,6 +108,6 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        self.life.enter(State::Retired);
+        self.enter(State::Retired);
     }
 }
