@@ -41,6 +41,16 @@ pub enum Command {
     Vendor(VendorArgs),
     /// Lists the users that plugins have locked, and lets them in again
     Locks(LocksArgs),
+    /// Tells the running host to read its configuration, and to load what has changed
+    Reload(TellArgs),
+    /// Tells the running host to bring the last set of plugins back; a second time takes that back
+    Rollback(TellArgs),
+    /// Tells the running host to put its shadow in the place of what it was compared with
+    Promote(PromoteArgs),
+    /// Tells the running host to call a plugin no more: requests go on without it
+    Disable(TellPluginArgs),
+    /// Tells the running host to call a disabled plugin again
+    Enable(TellPluginArgs),
     /// Runs the tests of an event plugin (exit code 1 if one fails)
     Test(TestArgs),
     /// Lists and makes fixtures: events in files, for the tests of event plugins
@@ -97,6 +107,35 @@ pub enum LocksCommand {
         /// The lock's name, as the list has it
         name: String,
     },
+}
+
+/// Flags of what the running host is told.
+#[derive(Debug, Args)]
+pub struct TellArgs {
+    /// The folder for what is kept between runs: that of the host that is meant
+    #[arg(long, value_name = "DIR", default_value = "./state")]
+    pub state: PathBuf,
+}
+
+/// Flags of `host promote`.
+#[derive(Debug, Args)]
+pub struct PromoteArgs {
+    /// Also if their decisions differed too often
+    #[arg(long)]
+    pub force: bool,
+    /// The host that is meant.
+    #[command(flatten)]
+    pub host: TellArgs,
+}
+
+/// Flags of `host disable` and `host enable`.
+#[derive(Debug, Args)]
+pub struct TellPluginArgs {
+    /// The plugin's number, as host status has it
+    pub id: u64,
+    /// The host that is meant.
+    #[command(flatten)]
+    pub host: TellArgs,
 }
 
 /// Flags of `host new`.

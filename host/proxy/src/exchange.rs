@@ -3,6 +3,7 @@
 use crate::body::Payload;
 use crate::headers::is_framing;
 use crate::service::Connection;
+use crate::stage::Progress;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, StatusCode, request, response};
@@ -21,6 +22,8 @@ pub(crate) struct State {
     pub(crate) body: Payload,
     /// Whether a plugin has had the body: its old length means nothing then.
     pub(crate) body_changed: bool,
+    /// Whether the plugin that is being called has the body, and has put none in its place.
+    pub(crate) body_taken: bool,
     pub(crate) peer: SocketAddr,
     pub(crate) scheme: &'static str,
     /// What the client calls us.
@@ -33,6 +36,7 @@ pub(crate) struct State {
     slots: Vec<ROption<Slot>>,
     /// Whom the chain is calling. Fixed while a plugin borrows the state.
     pub(crate) current: usize,
+    pub(crate) progress: Progress,
 }
 
 impl State {
@@ -42,6 +46,7 @@ impl State {
             response: None,
             body,
             body_changed: false,
+            body_taken: false,
             peer: connection.peer,
             scheme: connection.scheme,
             authority: HeaderValue::from_static(""),
@@ -50,6 +55,7 @@ impl State {
             values: Vec::new(),
             slots: Vec::new(),
             current: 0,
+            progress: Progress::new(),
         }
     }
 
@@ -237,12 +243,12 @@ impl RawExchange for State {
     }
 
     fn take_body(&mut self) -> Body {
-        self.body_changed = true;
+        (self.body_changed, self.body_taken) = (true, true);
         std::mem::take(&mut self.body).into_plugin()
     }
 
     fn set_body(&mut self, body: Body) {
-        self.body_changed = true;
+        (self.body_changed, self.body_taken) = (true, false);
         self.body = Payload::Plugin(body);
     }
 }

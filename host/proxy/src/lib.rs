@@ -37,6 +37,6 @@ pub use config::{ClientConfig, Config, Drain, Limits, Prefix, Target, Timeouts, 
 pub use metrics::Metrics;
 pub use server::{Drained, Listen, Tls, serve};
 pub use service::Proxy;
-pub use stage::{Breaker, Life, OnPanic, Place, Policy, Stage, State};
+pub use stage::{Breaker, Counts, Life, OnPanic, Place, Policy, Stage, State, Stats};
 pub use store::{MemoryStore, Store, StoreError};
 pub use upstream::{Client, TlsError};

@@ -108,11 +108,10 @@ impl EventLoader {
 }
 
 impl Events {
-    /// Opens the sinks and starts the pipeline.
+    /// Opens the sinks and starts the pipeline, without plugins.
     pub(crate) fn start(
         config: EventsConfig,
         loader: &EventLoader,
-        chain: Chain,
         upstream: String,
         metrics: &Metrics,
     ) -> Result<Self> {
@@ -126,7 +125,8 @@ impl Events {
                 ))
             }
         };
-        let pipeline = Pipeline::new(chain, sink.into_iter().collect(), loader.counts.clone());
+        let pipeline =
+            Pipeline::new(Chain::default(), sink.into_iter().collect(), loader.counts.clone());
         let chain = pipeline.chain();
         let (queue, receiver) = AuditQueue::new(QUEUE, metrics);
         let (end, ending) = watch::channel(false);

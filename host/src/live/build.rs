@@ -90,7 +90,10 @@ enum Choice {
 
 impl Builder<'_> {
     /// The plugins of the proxy, loaded. Blocks.
-    pub(crate) fn slots(&mut self, declarations: Vec<Declaration>) -> Result<Vec<Slot>, Vec<Refused>> {
+    pub(crate) fn slots(
+        &mut self,
+        declarations: Vec<Declaration>,
+    ) -> Result<Vec<Slot>, Vec<Refused>> {
         let paths: Vec<_> = declarations.iter().map(|it| path(&it.file)).collect();
         let contents = self.read(&paths);
         let (mut wanted, mut refused) = (Vec::new(), Vec::new());
@@ -131,7 +134,11 @@ impl Builder<'_> {
         if refused.is_empty() { Ok(slots) } else { Err(refused) }
     }
 
-    fn slot(&self, wanted: Wanted<(Place, String, Policy)>, taken: &[Slot]) -> Result<Slot, Refused> {
+    fn slot(
+        &self,
+        wanted: Wanted<(Place, String, Policy)>,
+        taken: &[Slot],
+    ) -> Result<Slot, Refused> {
         let Wanted { key, path, content, of: (place, config, policy) } = wanted;
         let stays = self.present.slots.iter().find(|slot| {
             slot.is(place, &path, &config, policy, &content.sha256)
@@ -140,9 +147,8 @@ impl Builder<'_> {
         if let Some(slot) = stays {
             return Ok(Slot { key, ..slot.clone() });
         }
-        let load = |content: &Content| {
-            plugins::load(self.loader, place, &path, content, &config, policy)
-        };
+        let load =
+            |content: &Content| plugins::load(self.loader, place, &path, content, &config, policy);
         let stage = match (load(&content), self.fallback(&key, &content.sha256)) {
             (Ok(stage), _) => stage,
             (Err(refusal), Some(copy)) if let Ok(stage) = load(&copy) => {
@@ -236,16 +242,21 @@ impl Builder<'_> {
         }
     }
 
-    /// Reads files; what is in use, or is held, need not settle.
+    /// Reads files; what is in use, or was, is whole and need not settle.
     fn read(&self, paths: &[PathBuf]) -> Vec<std::io::Result<Content>> {
         let in_use = self.in_use.values().map(|it| &*it.sha256);
         let held = self.holds.values().filter_map(|(content, _)| content.as_deref());
         let known: HashSet<&str> = in_use.chain(held).collect();
-        contents::read(paths, |sha256| known.contains(sha256))
+        let whole = |sha256: &str| known.contains(sha256) || self.loader.has_mapped(sha256);
+        contents::read(paths, whole)
     }
 
     /// The content to take for a declaration: the file's, or that in use if the file's is held.
-    fn choose(&mut self, key: &Key, file: Result<Option<Content>, String>) -> Result<Choice, String> {
+    fn choose(
+        &mut self,
+        key: &Key,
+        file: Result<Option<Content>, String>,
+    ) -> Result<Choice, String> {
         let now = file.as_ref().ok().and_then(Option::as_ref).map(|content| content.sha256.clone());
         if let Some((held, why)) = self.holds.get(key) {
             if *held == now && (*why == Why::RolledBack || !self.asked) {

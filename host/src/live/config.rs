@@ -69,4 +69,3 @@ fn fixed(args: &ProxyArgs) -> Vec<(&'static str, String)> {
         log_format "log-format", access_log "access-log", admin "admin",
     )
 }
-

@@ -83,7 +83,9 @@ impl Declared {
         for (point, table) in &file.patches {
             if !PATCH_POINTS.contains(&&**point) {
                 let points = PATCH_POINTS.join(", ");
-                return Err(Usage(format!("[patches.{point}]: the patch points are {points}")).into());
+                return Err(
+                    Usage(format!("[patches.{point}]: the patch points are {points}")).into()
+                );
             }
             patches.insert(point.clone(), serde_json::to_string(&table.config)?);
         }

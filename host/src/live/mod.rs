@@ -35,6 +35,7 @@ mod watch;
 pub(crate) use config::Source;
 pub(crate) use declared::Declared;
 pub(crate) use first::First;
+pub(crate) use operate::Operated;
 pub(crate) use record::{Folder, Record};
 pub(crate) use reload::Trigger;
 pub(crate) use watch::watch;
@@ -46,7 +47,7 @@ use build::{Holds, Why};
 use host_events::locks::Locks;
 use host_events::store::DiskStore;
 use host_proxy::native::Loader;
-use host_proxy::{AuditLog, Chain, LockCheck, Metrics, Proxy, State, Tls};
+use host_proxy::{AuditLog, Chain, InUse, LockCheck, Metrics, Proxy, Tls};
 use past::Past;
 use record::Held;
 use set::Set;
@@ -93,11 +94,22 @@ struct Now {
     holds: Holds,
     past: Past,
     last_reload: Option<operator::Reload>,
+    /// Of the present chain.
+    drained: Option<Drained>,
+}
+
+/// Ends when nothing passes a chain any more.
+pub(crate) type Drained = tokio::sync::oneshot::Receiver<()>;
+
+/// For a chain to hold, and what ends when it does no more.
+pub(crate) fn in_use() -> (InUse, Drained) {
+    let (held, drained) = tokio::sync::oneshot::channel();
+    (Arc::new(held), drained)
 }
 
 impl Live {
     /// Takes the first set over, which is in use already.
-    pub(crate) fn new(world: World, first: First) -> Arc<Self> {
+    pub(crate) fn new(world: World, first: First, drained: Drained) -> Arc<Self> {
         let First { declared, set, holds } = first;
         let meters = status::Meters::new(&world.metrics, world.budget);
         let since = SystemTime::now();
@@ -112,16 +124,12 @@ impl Live {
                 holds,
                 past: Past::default(),
                 last_reload: None,
+                drained: Some(drained),
             }),
             started: since,
             meters,
             world,
         };
-        for stage in live.world.proxy.chain.load().stages() {
-            if stage.is_builtin() {
-                stage.enter(State::Active);
-            }
-        }
         set.take_over(&Set::default());
         live.remember(false);
         if let Some(folder) = &live.world.folder {
@@ -132,22 +140,27 @@ impl Live {
     }
 
     /// The chain of a set.
-    fn chain(&self, set: &Set, drained: tokio::sync::oneshot::Sender<()>) -> Result<Chain, String> {
+    fn chain(&self, set: &Set) -> Result<(Chain, Drained), String> {
+        let (in_use, drained) = in_use();
         let mut parts = set.parts();
         parts.locks = self.world.locks.clone();
         parts.audit = self.world.audit.clone();
-        parts.in_use = Some(Arc::new(drained));
-        Chain::new(parts, self.world.metrics.clone())
+        parts.in_use = Some(in_use);
+        Ok((Chain::new(parts, self.world.metrics.clone())?, drained))
     }
 
     /// Puts a set in the place of the present one, in one store. Says what has changed.
-    fn swap(&self, declared: Arc<Declared>, set: Set, holds: Holds, chain: Chain) -> Vec<String> {
-        for stage in chain.stages() {
-            if stage.is_builtin() {
-                stage.enter(State::Active);
-            }
-        }
+    fn swap(
+        self: &Arc<Self>,
+        declared: Arc<Declared>,
+        set: Set,
+        holds: Holds,
+        (chain, drained): (Chain, Drained),
+    ) -> Vec<String> {
         let mut now = self.lock();
+        for stage in chain.stages() {
+            stage.activate();
+        }
         self.world.proxy.chain.store(Arc::new(chain));
         if let Some((_, chain)) = &self.world.events {
             chain.store(Arc::new(host_events::Chain::new(set.event_plugins())));
@@ -160,10 +173,23 @@ impl Live {
         now.before = Some((declared_before, before.kept()));
         (now.holds, now.since) = (holds, SystemTime::now());
         now.number += 1;
+        let drained = now.drained.replace(drained);
         drop(now);
+        if let Some(drained) = drained {
+            tokio::spawn(self.clone().keep_when(drained));
+        }
         self.meters.mapped(self.world.loader.mapped());
         self.remember(false);
         changes
+    }
+
+    /// When the last request has ended that passed the chain before, what is kept of it drains no more.
+    async fn keep_when(self: Arc<Self>, drained: Drained) {
+        let _ = drained.await; // nothing is ever sent: the other end is dropped
+        let now = self.lock();
+        if let Some((_, before)) = &now.before {
+            before.keep_but(&now.set);
+        }
     }
 
     /// Writes down what is in use.

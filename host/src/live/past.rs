@@ -27,9 +27,8 @@ pub(crate) struct Past(VecDeque<Card>);
 impl Past {
     /// Plugins that have just left.
     pub(crate) fn left(&mut self, before: &Set, now: &Set) {
-        self.0.retain(|card| {
-            !now.slots.iter().any(|slot| Arc::ptr_eq(&slot.stage.life, &card.life))
-        });
+        self.0
+            .retain(|card| !now.slots.iter().any(|slot| Arc::ptr_eq(&slot.stage.life, &card.life)));
         for slot in before.slots.iter().filter(|slot| !now.has(&slot.stage)) {
             let plugin = super::status::plugin(&slot.stage);
             self.add(Card { plugin, life: slot.stage.life.clone(), event: None });

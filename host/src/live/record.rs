@@ -91,18 +91,21 @@ impl Folder {
             }
         };
         // A first run is like one after an orderly end: there is nothing to fall back on.
-        read().map(|found| found.unwrap_or(Record { clean: true, ..Record::default() })).unwrap_or_else(|error| {
-            let path = path.display();
-            tracing::error!("{path}, where the plugins of the last run are, cannot be read: {error}");
-            Record::default()
-        })
+        read()
+            .map(|found| found.unwrap_or(Record { clean: true, ..Record::default() }))
+            .unwrap_or_else(|error| {
+                let path = path.display();
+                tracing::error!(
+                    "{path}, where the plugins of the last run are, cannot be read: {error}"
+                );
+                Record::default()
+            })
     }
 
     /// Replaces the record: all of it is on disk when this returns, or the old one is still there.
     pub(crate) fn write(&self, record: &Record) -> Result<()> {
         let write = || -> Result<()> {
-            let mut file =
-                tempfile::Builder::new().prefix(".plugins-").tempfile_in(&self.path)?;
+            let mut file = tempfile::Builder::new().prefix(".plugins-").tempfile_in(&self.path)?;
             file.write_all(&serde_json::to_vec_pretty(record)?)?;
             file.as_file().sync_all()?;
             file.persist(self.path.join(RECORD))?;

@@ -8,7 +8,6 @@ use super::set::Set;
 use crate::{logging, operator};
 use std::sync::Arc;
 use std::time::SystemTime;
-use tokio::sync::oneshot;
 
 /// What sets a reload off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +46,7 @@ struct Ready {
 
 impl Live {
     /// Loads what has changed and puts it in use. Says what has changed, or why nothing has.
-    pub(crate) async fn reload(&self, trigger: Trigger) -> Result<String, String> {
+    pub(crate) async fn reload(self: &Arc<Self>, trigger: Trigger) -> Result<String, String> {
         let _turn = self.turn.lock().await;
         let outcome = match self.asked(trigger) {
             Ok(asked) => self.build(trigger, &asked).await.map(|ready| (asked, ready)),
@@ -134,7 +133,7 @@ impl Live {
 
     /// Puts a set in use; what has changed, and what else is to be said.
     fn take(
-        &self,
+        self: &Arc<Self>,
         asked: Asked,
         ready: Ready,
     ) -> Result<(Vec<String>, Vec<String>), Vec<Refused>> {
@@ -145,10 +144,8 @@ impl Live {
             let mut now = self.lock();
             (now.declared, now.holds) = (declared, holds);
         } else {
-            let (drained, end) = oneshot::channel();
-            let chain = self.chain(&set, drained).map_err(|why| vec![misplaced(&set, why)])?;
+            let chain = self.chain(&set).map_err(|why| vec![misplaced(&set, why)])?;
             changes = self.swap(declared, set, holds, chain);
-            self.watch_the_end(end);
         }
         if let Some(filter) = filter {
             // It was read before, as part of the configuration.

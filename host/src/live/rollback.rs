@@ -7,7 +7,6 @@ use super::reload::told;
 use super::set::{Set, short};
 use host_proxy::{Life, State};
 use std::sync::Arc;
-use tokio::sync::oneshot;
 
 /// Why there was no rollback.
 pub(super) enum NoRollback {
@@ -20,7 +19,7 @@ pub(super) enum NoRollback {
 impl Live {
     /// Brings the set before the present one back; the present one is then what a second rollback
     /// brings back. What the files have by then stays out until they change.
-    pub(super) async fn rollback(&self) -> Result<String, NoRollback> {
+    pub(super) async fn rollback(self: &Arc<Self>) -> Result<String, NoRollback> {
         let _turn = self.turn.lock().await;
         let (declared, mut set, present, mut holds) = {
             let now = self.lock();
@@ -34,10 +33,8 @@ impl Live {
                 holds.insert(key.clone(), (now.map(str::to_owned), Why::RolledBack));
             }
         }
-        let (drained, end) = oneshot::channel();
-        let chain = self.chain(&set, drained).map_err(NoRollback::Failed)?;
+        let chain = self.chain(&set).map_err(NoRollback::Failed)?;
         let changes = self.swap(declared, set, holds, chain);
-        self.watch_the_end(end);
         let message = told(&changes, &[]);
         tracing::info!("rolled back: {message}");
         Ok(message)
@@ -61,8 +58,4 @@ impl Live {
         }
         Ok(())
     }
-
-    /// When the last request that passes the chain before has ended, the stages that are kept for
-    /// rollback drain no more.
-    pub(super) fn watch_the_end(&self, _this_chain: oneshot::Receiver<()>) {}
 }

@@ -78,6 +78,13 @@ impl Set {
         self.events.iter().filter_map(|slot| slot.plugin.clone()).collect()
     }
 
+    /// What drains no more, since nothing passes it, and is only kept for rollback.
+    pub(crate) fn keep_but(&self, in_use: &Self) {
+        for slot in self.slots.iter().filter(|slot| !in_use.has(&slot.stage)) {
+            slot.stage.keep("kept for rollback");
+        }
+    }
+
     /// Whether this stage is part of it.
     pub(crate) fn has(&self, stage: &Arc<Stage>) -> bool {
         self.slots.iter().any(|slot| Arc::ptr_eq(&slot.stage, stage))
@@ -99,9 +106,7 @@ impl Set {
     /// The hash of what a declaration has come to.
     pub(crate) fn sha256(&self, key: &Key) -> Option<&str> {
         let slot = self.slots.iter().find(|slot| slot.key == *key).map(Slot::sha256);
-        slot.or_else(|| {
-            self.events.iter().find(|slot| slot.key == *key).map(|slot| &*slot.sha256)
-        })
+        slot.or_else(|| self.events.iter().find(|slot| slot.key == *key).map(|slot| &*slot.sha256))
     }
 
     /// All keys.
@@ -152,16 +157,13 @@ impl Set {
     /// It is in use from now on, in place of `before`.
     pub(crate) fn take_over(&self, before: &Self) {
         for slot in &self.slots {
-            // A plugin that stays, and is disabled, stays so.
-            if matches!(slot.stage.life.state(), State::Ready | State::Draining | State::Shadow) {
-                slot.stage.enter(State::Active);
-            }
+            slot.stage.activate();
         }
         for slot in &self.events {
             slot.life.enter(State::Active);
         }
         for slot in before.slots.iter().filter(|slot| !self.has(&slot.stage)) {
-            slot.stage.enter(State::Draining);
+            slot.stage.drain();
         }
         for slot in before.events.iter().filter(|slot| !self.has_event(slot)) {
             slot.life.enter(State::Draining);
