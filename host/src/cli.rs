@@ -266,6 +266,14 @@ pub struct ProxyArgs {
     /// none is ever unmapped [default: 64]
     #[arg(long, value_name = "COUNT", help_heading = "Plugins")]
     pub generations: Option<usize>,
+    /// How long a deferred step of a plugin may take before it is cut off; for a single plugin:
+    /// deadline in its table of the configuration file [default: none]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Plugins")]
+    pub plugin_deadline: Option<Duration>,
+    /// From which time on a step of a plugin is logged as slow; for a single plugin: slow in its
+    /// table [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Plugins")]
+    pub plugin_slow: Option<Duration>,
 
     /// A WebAssembly plugin that sees audit events; may be given several times, in order. Limits,
     /// secrets and more are for the configuration file: [[event-plugin]]

@@ -4,6 +4,7 @@
 use crate::Usage;
 use crate::cli::{FormatArg, HttpArg, ProxyArgs};
 use crate::events::Secret;
+use crate::policy::{BreakerTable, OnPanicKey, PolicyKeys};
 use crate::values::{network, time};
 use anyhow::Context;
 use host_events::OnError;
@@ -35,6 +36,10 @@ pub(crate) struct File {
     pub(crate) register_timeout: Option<Duration>,
     pub(crate) no_watch: bool,
     pub(crate) generations: Option<usize>,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) plugin_deadline: Option<Duration>,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) plugin_slow: Option<Duration>,
     pub(crate) event_plugin: Vec<EventPluginTable>,
     pub(crate) events: Option<String>,
     pub(crate) events_size: Option<u64>,
@@ -83,8 +88,17 @@ pub(crate) struct File {
 pub(crate) struct PluginTable {
     pub(crate) path: String,
     /// Passed to the plugin as JSON.
-    #[serde(default)]
     pub(crate) config: Option<toml::Table>,
+    /// What becomes of a request in which it panics: `fail` or `bypass`.
+    pub(crate) on_panic: Option<OnPanicKey>,
+    /// When it is called no more for a while.
+    pub(crate) breaker: Option<BreakerTable>,
+    /// How long a deferred step may take.
+    #[serde(default, deserialize_with = "duration")]
+    pub(crate) deadline: Option<Duration>,
+    /// From here on a step is slow.
+    #[serde(default, deserialize_with = "duration")]
+    pub(crate) slow: Option<Duration>,
 }
 
 /// An event plugin in the file: `[[event-plugin]]`.
@@ -113,10 +127,35 @@ pub(crate) struct EventPluginTable {
 }
 
 /// A patch's configuration: `[patches.authenticator]`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct PatchTable {
-    pub(crate) config: toml::Table,
+    /// Passed to the patch as JSON.
+    pub(crate) config: Option<toml::Table>,
+    /// What becomes of a request in which it panics: `fail` or `bypass`.
+    pub(crate) on_panic: Option<OnPanicKey>,
+    /// When it is called no more for a while.
+    pub(crate) breaker: Option<BreakerTable>,
+    /// How long a deferred step may take.
+    #[serde(default, deserialize_with = "duration")]
+    pub(crate) deadline: Option<Duration>,
+    /// From here on a step is slow.
+    #[serde(default, deserialize_with = "duration")]
+    pub(crate) slow: Option<Duration>,
+}
+
+impl PluginTable {
+    pub(crate) fn policy_keys(&self) -> PolicyKeys {
+        let Self { on_panic, breaker, deadline, slow, .. } = *self;
+        PolicyKeys { on_panic, breaker, deadline, slow }
+    }
+}
+
+impl PatchTable {
+    pub(crate) fn policy_keys(&self) -> PolicyKeys {
+        let Self { on_panic, breaker, deadline, slow, .. } = *self;
+        PolicyKeys { on_panic, breaker, deadline, slow }
+    }
 }
 
 impl File {
@@ -156,6 +195,8 @@ impl File {
             register_timeout: flags.register_timeout.or(self.register_timeout),
             no_watch: flags.no_watch || self.no_watch,
             generations: flags.generations.or(self.generations),
+            plugin_deadline: flags.plugin_deadline.or(self.plugin_deadline),
+            plugin_slow: flags.plugin_slow.or(self.plugin_slow),
             event_plugin: flags.event_plugin,
             events: flags.events.or(self.events),
             events_size: flags.events_size.or(self.events_size),
@@ -205,7 +246,7 @@ pub(crate) struct FilePlugins {
     pub(crate) event: Vec<EventPluginTable>,
 }
 
-fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+pub(crate) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
     time(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
 }
 
@@ -251,6 +292,9 @@ mod tests {
             ("idle-timeout = 'soon'", "write 30s or 500ms"),
             ("port = 'x:y'", "is nowhere to listen"),
             ("[[pre-plugin]]\nconfig = {}", "missing field `path`"),
+            ("[[pre-plugin]]\npath = 'x'\non-panic = 'ignore'", "unknown variant `ignore`"),
+            ("[patches.error_page]\nbreaker = {}", "missing field `failures`"),
+            ("[patches.error_page]\nslow = 5", "expected a string"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.is::<Usage>());

@@ -15,6 +15,7 @@ pub mod logging;
 pub mod new;
 pub mod operator;
 mod plugins;
+mod policy;
 pub mod proxy;
 pub mod tell;
 pub mod test;

@@ -243,7 +243,7 @@ impl RawExchange for State {
     }
 
     fn take_body(&mut self) -> Body {
-        (self.body_changed, self.body_taken) = (true, true);
+        (self.body_changed, self.body_taken) = (true, !self.body.is_empty());
         std::mem::take(&mut self.body).into_plugin()
     }
 

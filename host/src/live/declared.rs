@@ -3,8 +3,9 @@
 
 use crate::Usage;
 use crate::cli::ProxyArgs;
-use crate::file::FilePlugins;
+use crate::file::{FilePlugins, PatchTable, PluginTable};
 use crate::plugins::{Asked, kind, locator};
+use crate::policy::{Defaults, PolicyKeys};
 use anyhow::Result;
 use host_events::Manifest;
 use host_proxy::native::{Locator, PATCH_POINTS, scan_patches};
@@ -50,10 +51,10 @@ pub(crate) enum File {
 
 /// Everything that was asked for, without a look at any plugin's file.
 pub(crate) struct Declared {
-    pre: Vec<Asked>,
-    post: Vec<Asked>,
-    /// Configuration of patches, by point.
-    patches: BTreeMap<String, String>,
+    pre: Vec<(Asked, Policy)>,
+    post: Vec<(Asked, Policy)>,
+    /// Configuration and policy of patches, by place.
+    patches: BTreeMap<Place, (String, Policy)>,
     /// The folder of patches if one was asked for.
     patches_dir: Option<PathBuf>,
     locator: Locator,
@@ -69,29 +70,37 @@ impl Declared {
         events: Vec<Manifest>,
         credentials: Option<Credentials>,
     ) -> Result<Self> {
-        let list = |tables, flags: &[String]| -> Result<Vec<Asked>> {
+        let defaults = Defaults::check(args)?;
+        let list = |tables: &[PluginTable], flags: &[String], place: Place| -> Result<Vec<_>> {
             let mut asked = Vec::new();
             for table in tables {
-                asked.push(Asked::of_file(table)?);
+                let name = format!("[[{place}-plugin]] {}", table.path);
+                let policy = defaults.policy(&name, place, &table.policy_keys())?;
+                asked.push((Asked::of_file(table)?, policy));
             }
             for text in flags {
-                asked.push(Asked::parse(text)?);
+                let policy = defaults.policy(text, place, &PolicyKeys::default())?;
+                asked.push((Asked::parse(text)?, policy));
             }
             Ok(asked)
         };
+        if let Some(unknown) = file.patches.keys().find(|point| !PATCH_POINTS.contains(&&***point))
+        {
+            let points = PATCH_POINTS.join(", ");
+            return Err(Usage(format!("[patches.{unknown}]: the patch points are {points}")).into());
+        }
         let mut patches = BTreeMap::new();
-        for (point, table) in &file.patches {
-            if !PATCH_POINTS.contains(&&**point) {
-                let points = PATCH_POINTS.join(", ");
-                return Err(
-                    Usage(format!("[patches.{point}]: the patch points are {points}")).into()
-                );
-            }
-            patches.insert(point.clone(), serde_json::to_string(&table.config)?);
+        for place in PATCH_POINTS.into_iter().filter_map(Place::of) {
+            let table = file.patches.get(place.as_str());
+            let keys = table.map(PatchTable::policy_keys).unwrap_or_default();
+            let policy = defaults.policy(&format!("[patches.{place}]"), place, &keys)?;
+            let config = table.and_then(|table| table.config.as_ref());
+            let config = config.map(serde_json::to_string).transpose()?.unwrap_or_default();
+            patches.insert(place, (config, policy));
         }
         Ok(Self {
-            pre: list(&file.pre, &args.pre_plugin)?,
-            post: list(&file.post, &args.post_plugin)?,
+            pre: list(&file.pre, &args.pre_plugin, Place::Pre)?,
+            post: list(&file.post, &args.post_plugin, Place::Post)?,
             patches,
             patches_dir: args.patches.clone(),
             locator: locator(&args.plugin_dir),
@@ -117,8 +126,8 @@ impl Declared {
     pub(crate) fn locate_lists(&self) -> Vec<Declaration> {
         let lists = [(Place::Pre, &self.pre), (Place::Post, &self.post)];
         let all = lists.into_iter().flat_map(|(place, list)| {
-            list.iter().enumerate().map(move |(index, asked)| {
-                let nth = list[..index].iter().filter(|other| other.path == asked.path).count();
+            list.iter().enumerate().map(move |(index, (asked, policy))| {
+                let nth = list[..index].iter().filter(|other| other.0.path == asked.path).count();
                 Declaration {
                     key: Key { place: place.as_str().to_owned(), asked: asked.path.clone(), nth },
                     place,
@@ -127,7 +136,7 @@ impl Declared {
                         Err(error) => File::Missing(error.to_string()),
                     },
                     config: asked.config.clone(),
-                    policy: Policy::default(),
+                    policy: *policy,
                 }
             })
         });
@@ -150,8 +159,8 @@ impl Declared {
 
     /// The declaration of a patch.
     pub(crate) fn patch(&self, place: Place, file: File) -> Declaration {
-        let config = self.patches.get(place.as_str()).cloned().unwrap_or_default();
-        Declaration { key: Key::patch(place), place, file, config, policy: Policy::default() }
+        let (config, policy) = self.patches.get(&place).cloned().unwrap_or_default();
+        Declaration { key: Key::patch(place), place, file, config, policy }
     }
 
     /// The keys of the event plugins, in order.

@@ -122,8 +122,18 @@ impl Setup {
     }
 
     pub(crate) fn load(&self, package: &str, config: &str, place: Place) -> Arc<Stage> {
+        self.load_with(package, config, place, Policy::default())
+    }
+
+    pub(crate) fn load_with(
+        &self,
+        package: &str,
+        config: &str,
+        place: Place,
+        policy: Policy,
+    ) -> Arc<Stage> {
         let plugin = self.loader.load(&library(package), config).unwrap();
-        Stage::new(plugin, place, Policy::default(), Arc::default())
+        Stage::new(plugin, place, policy, Arc::default())
     }
 
     /// The plugin for bearer tokens.
@@ -152,8 +162,9 @@ impl Setup {
         let listen = Listen::At("127.0.0.1:0".parse().unwrap());
         let listener = self.runtime.block_on(listen.bind()).unwrap();
         let address = listener.local_addr().unwrap();
-        self.runtime.spawn(serve(proxy, listener, None, std::future::pending()));
-        Server { address, metrics: self.metrics, _runtime: self.runtime, _folder: self.folder }
+        self.runtime.spawn(serve(proxy.clone(), listener, None, std::future::pending()));
+        let Self { metrics, runtime: _runtime, folder: _folder, .. } = self;
+        Server { address, metrics, proxy, _runtime, _folder }
     }
 }
 
@@ -161,6 +172,7 @@ impl Setup {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) proxy: Arc<Proxy>,
     _runtime: Runtime,
     _folder: TempDir,
 }
@@ -173,6 +185,13 @@ impl Server {
     /// Over a connection of its own.
     pub(crate) fn get(&self, path: &str, headers: &[(&str, String)]) -> Reply {
         self.connect().get(path, headers)
+    }
+
+    /// The metrics whose lines have all of this.
+    pub(crate) fn metric(&self, parts: &[&str]) -> Vec<String> {
+        let text = self.metrics.encode();
+        let lines = text.lines().filter(|line| parts.iter().all(|part| line.contains(part)));
+        lines.map(str::to_owned).collect()
     }
 
     /// Fails the test unless the metrics have this line.
