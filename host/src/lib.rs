@@ -1,6 +1,6 @@
 //! Composes the host: command line, configuration, wiring. What it does is in the crates below.
 
-mod admin;
+pub mod admin;
 pub mod cli;
 mod config;
 pub mod control;
@@ -15,6 +15,8 @@ pub mod new;
 pub mod operator;
 mod plugins;
 pub mod proxy;
+pub mod status;
+mod table;
 pub mod test;
 mod values;
 pub mod vendor;

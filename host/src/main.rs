@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use host::cli::{Cli, Command};
-use host::{echo, fixtures, inspect, locks, logging, new, proxy, test, vendor};
+use host::{echo, fixtures, inspect, locks, logging, new, proxy, status, test, vendor};
 use std::process::ExitCode;
 
 /// A request makes dozens of small allocations, and its task often ends on another thread than it
@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Some(Command::New(args)) => new::run(&args),
         Some(Command::Vendor(args)) => vendor::run(&args),
         Some(Command::Locks(args)) => locks::run(&args),
+        Some(Command::Status(args)) => status::run(&args),
         Some(Command::Test(args)) => test::run(&args),
         Some(Command::Fixtures(args)) => fixtures::run(&args),
     };

@@ -1,10 +1,12 @@
 //! `host`: the proxy, put together and run.
 
+use crate::admin::Admin;
 use crate::cli::{FormatArg, ProxyArgs};
 use crate::config::{AccessTo, Checked, check, with_environment};
 use crate::events::{self, Events, EventsConfig, ProxyLocks};
 use crate::file::{File, FilePlugins};
-use crate::{admin, control, logging, plugins};
+use crate::operator::{Operator, Present};
+use crate::{control, logging, plugins};
 use anyhow::{Context, Result};
 use host_proxy::native::{EventSink, HostSide, Loader, LogEvents};
 use host_proxy::{
@@ -15,6 +17,7 @@ use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -56,6 +59,7 @@ async fn start(
     config: Checked,
     fixed_filter: bool,
 ) -> Result<ExitCode> {
+    let started = SystemTime::now();
     // First of all: a port in use is the commonest mistake, and plugins may do things when loaded.
     let listener = bind(config.listen, "--port").await?;
     let tls = match args.tls_cert.clone().zip(args.tls_key.clone()) {
@@ -66,9 +70,6 @@ async fn start(
     let metrics = Arc::new(Metrics::new());
     let events = EventsConfig::check(&args, &file_plugins.event, &config.state)?;
     let store = events::store(&config.state, events.as_ref())?;
-    if let Some(store) = &store {
-        tokio::spawn(control::serve(control::listen(&config.state)?, store.clone()));
-    }
     let mut events = match events {
         None => None,
         Some(events) => {
@@ -103,20 +104,35 @@ async fn start(
     });
     let mut parts = parts.await??;
     parts.locks = store.clone().map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);
-    parts.audit = queue.map(|queue| queue as Arc<dyn AuditLog>);
+    parts.audit = queue.clone().map(|queue| queue as Arc<dyn AuditLog>);
     let chain = Chain::new(parts, metrics.clone()).map_err(anyhow::Error::msg)?;
     let (access, _writer) = access_log(&config.access_log, format)?.unzip();
-    if let Some(place) = config.admin {
-        let listener = bind(place, "--admin").await?;
-        tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
-        tokio::spawn(admin::serve(listener, metrics));
-    }
     let drain = config.proxy.drain.timeout;
     let proxy = Arc::new(Proxy::new(config.proxy, chain, client, access));
-    tokio::spawn(reload.on_sighup()?);
+    metrics.register(|registry| proxy.traffic.register(registry));
     let scheme = if tls.is_some() { "https" } else { "http" };
+    let listening = format!("{scheme}://{}", listener.local_addr()?);
+    let operator: Arc<dyn Operator> = Arc::new(Present {
+        proxy: proxy.clone(),
+        store: store.clone(),
+        queue,
+        started,
+        listening: listening.clone(),
+    });
+    if store.is_some() {
+        tokio::spawn(control::serve(control::listen(&config.state)?, operator.clone()));
+    }
+    if let Some((place, access)) = config.admin {
+        let listener = bind(place, "--admin").await?;
+        let address = listener.local_addr()?;
+        tracing::info!(
+            "metrics are at http://{address}/metrics, the admin page at http://{address}/"
+        );
+        tokio::spawn(Admin::new(operator, metrics, access).serve(listener));
+    }
+    tokio::spawn(reload.on_sighup()?);
     let signalled = shutdown()?;
-    tracing::info!("listening on {scheme}://{}", listener.local_addr()?);
+    tracing::info!("listening on {listening}");
     let mut stopped = None;
     let shutdown = async {
         match &mut events {
