@@ -330,3 +330,133 @@ fn bytes(count: u64) -> String {
         _ => format!("{:.1} MiB", count as f64 / 1_048_576.0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::{Difference, Generations, Log, Pool, Queue, Reload, Store};
+
+    fn status() -> Status {
+        let plugin = Plugin {
+            id: 1,
+            place: "pre".to_owned(),
+            name: "gate".to_owned(),
+            kind: "native".to_owned(),
+            version: "1.0.0".to_owned(),
+            interface: "1.1.0".to_owned(),
+            sha256: "0123456789abcdef".to_owned(),
+            state: "disabled".to_owned(),
+            reason: "by an operator".to_owned(),
+            calls: 12,
+            p50_us: Some(0.25),
+            p99_us: Some(1500.0),
+            ..Plugin::default()
+        };
+        let builtin = Plugin {
+            id: 2,
+            place: "reverse_proxy".to_owned(),
+            name: "reverse proxy".to_owned(),
+            kind: "builtin".to_owned(),
+            version: "0.1.0".to_owned(),
+            state: "active".to_owned(),
+            ..Plugin::default()
+        };
+        Status {
+            version: "0.1.0".to_owned(),
+            pid: 7,
+            phase: "serving".to_owned(),
+            started: "1970-01-01T00:00:00Z".to_owned(),
+            listening: "http://127.0.0.1:9090".to_owned(),
+            target: "http://127.0.0.1:8081".to_owned(),
+            prefix: "/".to_owned(),
+            chain: crate::operator::Chain {
+                number: 3,
+                since: "1970-01-01T01:00:00Z".to_owned(),
+                can_roll_back: true,
+            },
+            plugins: vec![plugin.clone(), builtin],
+            generations: Generations { mapped: 3, budget: 64 },
+            ..Status::default()
+        }
+    }
+
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(3661)
+    }
+
+    #[test]
+    fn the_chain_is_a_table() {
+        let expected = "\
+            host 0.1.0, serving for 1h 1m (process 7)\n\
+            http://127.0.0.1:9090/ → http://127.0.0.1:8081\n\
+            0 requests, 0 failed, 0 in flight on 0 connections\n\
+            chain 3 since 1m 1s, 3 of 64 libraries mapped; host rollback brings the one before back\n\
+            \n\
+            CHAIN, in the order of a request (* in place of the built-in part)\n\
+            ID  PLACE          PLUGIN               INTERFACE  SHA-256       STATE                     CALLS  ERRORS  PANICS  P50    P99\n\
+            1   pre            gate 1.0.0           1.1.0      0123456789ab  disabled: by an operator  12     0       0       250ns  1.5ms\n\
+            2   reverse_proxy  reverse proxy 0.1.0  built in                 active                    0      0       0       -      -\n";
+        assert_eq!(page(&status(), now(), UNBOUNDED), expected);
+    }
+
+    #[test]
+    fn everything_that_there_is_has_its_part_and_fits_into_the_width() {
+        let mut status = status();
+        let time = || "1970-01-01T01:01:00Z".to_owned();
+        let evil = "a\u{1b}[2J\u{202e}".to_owned();
+        status.past = vec![Plugin { reason: evil.clone(), ..status.plugins[0].clone() }];
+        status.shadows = vec![Shadow {
+            plugin: status.plugins[0].clone(),
+            compared_with: 2,
+            requests: 10,
+            verdict: "not promoted".to_owned(),
+            differences: vec![Difference {
+                time: time(),
+                path: "/x".to_owned(),
+                what: vec![evil.clone()],
+                ..Difference::default()
+            }],
+            ..Shadow::default()
+        }];
+        status.last_reload = Some(Reload {
+            time: time(),
+            trigger: "file".to_owned(),
+            succeeded: false,
+            message: "one\ntwo".to_owned(),
+        });
+        status.event_plugins = vec![EventPlugin {
+            name: "lockout".to_owned(),
+            state: "active".to_owned(),
+            pool: Pool { busy: 1, instances: 2, ..Pool::default() },
+            ..EventPlugin::default()
+        }];
+        status.queue = Some(Queue { waiting: 1, room: 2 });
+        status.store = Some(Store { tokens: 1, values: 2, bytes: 2048, limit: 64 << 20 });
+        status.log =
+            vec![Log { time: time(), plugin: evil.clone(), message: evil, ..Log::default() }];
+        let text = page(&status, now(), UNBOUNDED);
+        for part in [
+            "last reload 1s ago (file) FAILED:\n  one\n  two\n",
+            "SHADOW gate 1.0.0 (pre) beside reverse proxy 0.1.0: not promoted\n10 requests compared",
+            "\nEVENT PLUGINS\n",
+            "lockout ",
+            "1/2",
+            "events: 1 of 2 wait\nstore: 1 tokens, 2 values, 2.0 KiB of 64.0 MiB\nlocks: 0",
+            "\nNO MORE IN THE CHAIN\n",
+            "\nLAST LINES OF PLUGINS\n",
+            "a\\u{1b}[2J\\u{202e}",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+        assert!(!text.contains('\u{1b}'));
+        for line in page(&status, now(), 130).lines() {
+            assert!(line.chars().count() <= 130, "{line}");
+        }
+    }
+
+    #[test]
+    fn times_have_the_unit_that_suits_them() {
+        let times = [None, Some(0.04), Some(12.34), Some(1500.0), Some(2_500_000.0)].map(time);
+        assert_eq!(times, ["-", "40ns", "12.3µs", "1.5ms", "2.5s"]);
+    }
+}

@@ -171,17 +171,17 @@ fn seconds(microseconds: u64) -> f64 {
 impl Collector for Traffic {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let passed = self.passed();
-        let help = "Connections of clients that are open";
+        let help = "Connections of clients that are open.";
         let mut gauge =
             encoder.encode_descriptor("tenon_connections", help, None, MetricType::Gauge)?;
         gauge.encode_gauge(&passed.connections)?;
-        let help = "Requests that are being answered, to the ends of their responses";
+        let help = "Requests that are being answered, to the ends of their responses.";
         let mut gauge =
             encoder.encode_descriptor("tenon_requests_in_flight", help, None, MetricType::Gauge)?;
         gauge.encode_gauge(&passed.in_flight)?;
 
         let help =
-            "Requests by the class of their answer's status; none if the client has left before";
+            "Requests by the class of their answer's status; none if the client has left before.";
         let mut family =
             encoder.encode_descriptor("tenon_requests", help, None, MetricType::Counter)?;
         for (class, count) in CLASSES.iter().zip(passed.classes) {
@@ -189,7 +189,7 @@ impl Collector for Traffic {
             family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
         }
 
-        let help = "How long clients waited for the head of an answer, from that of their request";
+        let help = "How long clients waited for the head of an answer, from that of their request.";
         let (times, sum) = self.times();
         let bounds = BOUNDS.iter().map(|bound| seconds(*bound)).chain([f64::INFINITY]);
         let buckets: Vec<_> = bounds.zip(times).collect();

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// The bytes of a body: no command says much.
 const BODY: usize = 4096;
 /// How long a body may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The body of a command that needs none.
 #[derive(Default, Deserialize)]

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 /// So many connections are served at a time; others wait in the system's queue.
 const CONNECTIONS: usize = 64;
 /// How long a request's head may take, and how long a connection may wait for one.
-const HEAD: Duration = Duration::from_secs(10);
+const HEAD: Duration = Duration::from_secs(5);
 /// The bytes of a request's head.
 const HEAD_BYTES: usize = 16 << 10;
 /// A connection is told to end after this time, so that none is held for ever …

@@ -130,7 +130,7 @@ async function act(method, path, body, confirmation) {
     say("good", done.message);
   } catch (error) {
     if (error.status === 401) logIn(error.message);
-    say("bad", error.message);
+    say("bad", error instanceof Refused ? error.message : "The host does not answer; whether it was done is not known.");
   }
   busy = false;
   await refresh();
@@ -271,9 +271,10 @@ function controls(it) {
 }
 
 function flow(it) {
+  // The error page is nowhere on the way.
   const way = it.plugins.filter((plugin) => plugin.place !== "error_page");
   const step = (plugin) => h("li", { "data-key": plugin.id },
-    h("span.step", { class: plugin.state === "active" ? plugin.kind : "off", title: `${plugin.place}: ${plugin.state}` }, plugin.name));
+    h("span.step", { class: plugin.state === "disabled" ? "off" : plugin.kind, title: `${plugin.place}: ${plugin.state}` }, plugin.name));
   return h("ol.flow", { "aria-label": "The way of a request" },
     h("li", { "data-key": "client" }, h("span.step.end", null, "client")),
     way.map(step),
