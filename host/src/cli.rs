@@ -51,6 +51,8 @@ pub enum Command {
     Disable(TellPluginArgs),
     /// Tells the running host to call a disabled plugin again
     Enable(TellPluginArgs),
+    /// Shows how the running host is: its chain, plugins, shadows, store and log
+    Status(StatusArgs),
     /// Runs the tests of an event plugin (exit code 1 if one fails)
     Test(TestArgs),
     /// Lists and makes fixtures: events in files, for the tests of event plugins
@@ -112,6 +114,20 @@ pub enum LocksCommand {
 /// Flags of what the running host is told.
 #[derive(Debug, Args)]
 pub struct TellArgs {
+    /// The folder for what is kept between runs: that of the host that is meant
+    #[arg(long, value_name = "DIR", default_value = "./state")]
+    pub state: PathBuf,
+}
+
+/// Flags of `host status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Print JSON: what the admin API has at /api/status
+    #[arg(long)]
+    pub json: bool,
+    /// Show it again every two seconds, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
     /// The folder for what is kept between runs: that of the host that is meant
     #[arg(long, value_name = "DIR", default_value = "./state")]
     pub state: PathBuf,
@@ -399,9 +415,22 @@ pub struct ProxyArgs {
     /// [default: -]
     #[arg(long, value_name = "FILE", help_heading = "Logging")]
     pub access_log: Option<String>,
-    /// Where to serve /metrics and /healthz: an address of this machine only, as in 127.0.0.1:9901
-    #[arg(long, value_name = "ADDR", help_heading = "Logging")]
+
+    /// Where to serve the admin page and its API, /metrics, /healthz and /readyz: an address of this
+    /// machine only, as in 127.0.0.1:9901, unless there is a token
+    #[arg(long, value_name = "ADDR", help_heading = "Admin")]
     pub admin: Option<Listen>,
+    /// A file with the token that the admin page and API ask for, 16 characters or more, in its first
+    /// line; the environment variable TENON_ADMIN_TOKEN can hold it, too
+    #[arg(long, value_name = "FILE", help_heading = "Admin")]
+    pub admin_token_file: Option<PathBuf>,
+    /// The token itself, from the environment.
+    #[arg(skip)]
+    pub admin_token: Option<String>,
+    /// A name that the admin page is reached by, beside localhost and addresses; may be given several
+    /// times
+    #[arg(long, value_name = "NAME", help_heading = "Admin")]
+    pub admin_host: Vec<String>,
 }
 
 /// [`UpstreamHttp`] as a flag.

@@ -234,7 +234,44 @@ impl Client {
 mod tests {
     use super::*;
     use crate::locks::tests::lock;
+    use host_events::locks::Locks;
     use host_events::store::MemoryStore;
+    use host_proxy::Phase;
+    use std::pin::Pin;
+
+    /// A host that has nothing but locks.
+    struct OnlyLocks(Arc<MemoryStore>);
+
+    impl Operator for OnlyLocks {
+        fn phase(&self) -> Phase {
+            Phase::Serving
+        }
+
+        fn status(&self) -> Status {
+            Status { locks: self.0.list().len(), ..Status::default() }
+        }
+
+        fn locks(&self) -> Vec<Lock> {
+            self.0.list().iter().filter_map(Lock::of).collect()
+        }
+
+        fn command<'a>(
+            &'a self,
+            command: Command,
+        ) -> Pin<Box<dyn Future<Output = Result<Done, Declined>> + Send + 'a>> {
+            Box::pin(async move {
+                let declined =
+                    |reason, what: &str| Err(Declined { reason, message: what.to_owned() });
+                match command {
+                    Command::RemoveLock { name } if self.0.remove(&name).unwrap() => {
+                        Ok(Done { message: "removed".to_owned() })
+                    }
+                    Command::RemoveLock { .. } => declined(Reason::NotFound, "no such lock"),
+                    _ => declined(Reason::Conflict, "there are only locks"),
+                }
+            })
+        }
+    }
 
     /// A host that answers commands, for as long as the runtime lives.
     fn running(state: &Path) -> (tokio::runtime::Runtime, Arc<MemoryStore>) {
@@ -243,7 +280,7 @@ mod tests {
         let entered = runtime.enter();
         let listener = listen(state).unwrap();
         drop(entered);
-        runtime.spawn(serve(listener, locks.clone()));
+        runtime.spawn(serve(listener, Arc::new(OnlyLocks(locks.clone()))));
         (runtime, locks)
     }
 
@@ -259,6 +296,21 @@ mod tests {
         assert!(!client.remove("bob").unwrap());
         assert!(client.remove("tenon-lock-bob").unwrap());
         assert_eq!(locks.list(), []);
+    }
+
+    #[test]
+    fn a_command_that_is_declined_says_why_and_the_status_comes_whole() {
+        let state = tempfile::tempdir().unwrap();
+        let (_runtime, locks) = running(state.path());
+        locks.upsert(lock("bob")).unwrap();
+        let mut client = Client::find(state.path()).unwrap().unwrap();
+        let status = Status { locks: 1, ..Status::default() };
+        assert_eq!(client.status().unwrap(), status);
+        let declined = client.command(Command::Promote { force: true }).unwrap().unwrap_err();
+        assert_eq!(
+            (declined.reason, &*declined.message),
+            (Reason::Conflict, "there are only locks")
+        );
     }
 
     #[test]

@@ -80,6 +80,8 @@ pub(crate) struct File {
     pub(crate) access_log: Option<String>,
     #[serde(deserialize_with = "parsed")]
     pub(crate) admin: Option<Listen>,
+    pub(crate) admin_token_file: Option<PathBuf>,
+    pub(crate) admin_host: Vec<String>,
 }
 
 /// A plugin in the file: `[[pre-plugin]]` or `[[post-plugin]]`.
@@ -232,6 +234,11 @@ impl File {
             log_format: flags.log_format.or(self.log_format),
             access_log: flags.access_log.or(self.access_log),
             admin: flags.admin.or(self.admin),
+            admin_token_file: flags
+                .admin_token_file
+                .or(self.admin_token_file.filter(|_| flags.admin_token.is_none())),
+            admin_token: flags.admin_token,
+            admin_host: [flags.admin_host, self.admin_host].concat(),
         };
         (args, plugins)
     }

@@ -1,6 +1,6 @@
 //! Composes the host: command line, configuration, wiring. What it does is in the crates below.
 
-mod admin;
+pub mod admin;
 pub mod cli;
 mod config;
 pub mod control;
@@ -17,6 +17,8 @@ pub mod operator;
 mod plugins;
 mod policy;
 pub mod proxy;
+pub mod status;
+mod table;
 pub mod tell;
 pub mod test;
 mod values;

@@ -3,7 +3,7 @@
 use clap::Parser;
 use host::cli::{Cli, Command};
 use host::operator::Command as Tell;
-use host::{echo, fixtures, inspect, locks, logging, new, proxy, tell, test, vendor};
+use host::{echo, fixtures, inspect, locks, logging, new, proxy, status, tell, test, vendor};
 use std::process::ExitCode;
 
 /// A request makes dozens of small allocations, and its task often ends on another thread than it
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Some(Command::Promote(args)) => tell::run(&args.host, Tell::Promote { force: args.force }),
         Some(Command::Disable(args)) => tell::run(&args.host, Tell::Disable { id: args.id }),
         Some(Command::Enable(args)) => tell::run(&args.host, Tell::Enable { id: args.id }),
+        Some(Command::Status(args)) => status::run(&args),
         Some(Command::Test(args)) => test::run(&args),
         Some(Command::Fixtures(args)) => fixtures::run(&args),
     };

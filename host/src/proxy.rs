@@ -1,11 +1,13 @@
 //! `host`: the proxy, put together and run.
 
+use crate::admin::Admin;
 use crate::cli::{FormatArg, ProxyArgs};
 use crate::config::{AccessTo, Checked, check, with_environment};
 use crate::events::{self, EventLoader, Events, EventsConfig, ProxyLocks};
 use crate::file::{File, FilePlugins};
 use crate::live::{self, Declared, First, Folder, Live, Operated, Record, Source, Trigger, World};
-use crate::{admin, control, logging};
+use crate::operator::Operator;
+use crate::{control, logging};
 use anyhow::{Context, Result};
 use host_proxy::native::{EventSink, HostSide, Loader, LogEvents};
 use host_proxy::{
@@ -16,6 +18,7 @@ use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -60,6 +63,7 @@ async fn start(
     file_plugins: FilePlugins,
     config: Checked,
 ) -> Result<ExitCode> {
+    let started = SystemTime::now();
     // First of all: a port in use is the commonest mistake, and plugins may do things when loaded.
     let listener = bind(config.listen, "--port").await?;
     let tls = match args.tls_cert.clone().zip(args.tls_key.clone()) {
@@ -97,7 +101,7 @@ async fn start(
     let folder = folder_of(folder, &config.state);
     let record = folder.as_ref().map_or_else(Record::default, Folder::record);
     let locks = store.clone().map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);
-    let audit = queue.map(|queue| queue as Arc<dyn AuditLog>);
+    let audit = queue.clone().map(|queue| queue as Arc<dyn AuditLog>);
     let (in_use, drained) = live::in_use();
     let (first, chain) = {
         let link = |first: &First| {
@@ -119,7 +123,9 @@ async fn start(
     let (access, _writer) = access_log(&config.access_log, format)?.unzip();
     let drain = config.proxy.drain.timeout;
     let proxy = Arc::new(Proxy::new(config.proxy, chain, client, access));
+    metrics.register(|registry| proxy.traffic.register(registry));
     let scheme = if tls.is_some() { "https" } else { "http" };
+    let listening = format!("{scheme}://{}", listener.local_addr()?);
     let owned = folder.is_some();
     let world = World {
         source,
@@ -133,29 +139,34 @@ async fn start(
         tls: tls.clone(),
         folder,
         budget: args.generations.unwrap_or(GENERATIONS),
-        listening: listener.local_addr()?,
+        started,
+        queue,
+        listening: listening.clone(),
     };
     let live = Live::new(world, first, drained);
+    let operator: Arc<dyn Operator> = Arc::new(Operated(live.clone()));
     if owned {
         // A host whose locks cannot be removed is none to start with; nothing else needs the socket.
-        let operator = Arc::new(Operated(live.clone()));
         match control::listen(&config.state) {
-            Ok(socket) => _ = tokio::spawn(control::serve(socket, operator)),
+            Ok(socket) => _ = tokio::spawn(control::serve(socket, operator.clone())),
             Err(error) if store.is_some() => return Err(error),
             Err(error) => tracing::warn!("commands cannot reach this host: {error:#}"),
         }
     }
-    if let Some(place) = config.admin {
+    if let Some((place, access)) = config.admin {
         let listener = bind(place, "--admin").await?;
-        tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
-        tokio::spawn(admin::serve(listener, metrics));
+        let address = listener.local_addr()?;
+        tracing::info!(
+            "metrics are at http://{address}/metrics, the admin page at http://{address}/"
+        );
+        tokio::spawn(Admin::new(operator, metrics, access).serve(listener));
     }
     tokio::spawn(on_sighup(live.clone())?);
     if !args.no_watch {
         tokio::spawn(live::watch(live.clone()));
     }
     let signalled = shutdown()?;
-    tracing::info!("listening on {scheme}://{}", listener.local_addr()?);
+    tracing::info!("listening on {listening}");
     let mut stopped = None;
     let shutdown = async {
         match &mut events {

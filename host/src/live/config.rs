@@ -67,5 +67,6 @@ fn fixed(args: &ProxyArgs) -> Vec<(&'static str, String)> {
         request_timeout "request-timeout", max_header_bytes "max-header-bytes",
         max_headers "max-headers", drain_delay "drain-delay", drain_timeout "drain-timeout",
         log_format "log-format", access_log "access-log", admin "admin",
+        admin_token_file "admin-token-file", admin_host "admin-host",
     )
 }

@@ -47,11 +47,10 @@ use build::{Holds, Why};
 use host_events::locks::Locks;
 use host_events::store::DiskStore;
 use host_proxy::native::Loader;
-use host_proxy::{AuditLog, Chain, InUse, LockCheck, Metrics, Proxy, Tls};
+use host_proxy::{AuditLog, AuditQueue, Chain, InUse, LockCheck, Metrics, Proxy, Tls};
 use past::Past;
 use record::Held;
 use set::Set;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -70,7 +69,10 @@ pub(crate) struct World {
     /// The state folder; none if another host has it, or it cannot be used.
     pub(crate) folder: Option<Folder>,
     pub(crate) budget: usize,
-    pub(crate) listening: SocketAddr,
+    pub(crate) queue: Option<Arc<AuditQueue>>,
+    pub(crate) started: SystemTime,
+    /// The URL of where it listens.
+    pub(crate) listening: String,
 }
 
 /// The plugins of the running host.
@@ -79,7 +81,6 @@ pub(crate) struct Live {
     /// One change at a time.
     turn: tokio::sync::Mutex<()>,
     now: Mutex<Now>,
-    started: SystemTime,
     meters: status::Meters,
 }
 
@@ -126,7 +127,6 @@ impl Live {
                 last_reload: None,
                 drained: Some(drained),
             }),
-            started: since,
             meters,
             world,
         };

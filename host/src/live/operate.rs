@@ -6,7 +6,7 @@ use super::rollback::NoRollback;
 use crate::locks::Lock;
 use crate::operator::{Command, Declined, Done, Operator, Reason, Status};
 use host_events::locks::Locks;
-use host_proxy::Stage;
+use host_proxy::{Phase, Stage};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -14,6 +14,10 @@ use std::sync::Arc;
 pub(crate) struct Operated(pub(crate) Arc<Live>);
 
 impl Operator for Operated {
+    fn phase(&self) -> Phase {
+        self.0.world.proxy.phase()
+    }
+
     fn status(&self) -> Status {
         self.0.status_now()
     }

@@ -2,11 +2,10 @@
 
 use super::build::Refused;
 use super::set::{EventSlot, Set};
-use crate::operator::Plugin;
+use crate::operator::{Plugin, date, kind};
 use host_events::EventPlugin;
 use host_proxy::{Life, State};
 use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::{Arc, Weak};
 
 /// So many are remembered.
@@ -30,7 +29,7 @@ impl Past {
         self.0
             .retain(|card| !now.slots.iter().any(|slot| Arc::ptr_eq(&slot.stage.life, &card.life)));
         for slot in before.slots.iter().filter(|slot| !now.has(&slot.stage)) {
-            let plugin = super::status::plugin(&slot.stage);
+            let plugin = Plugin::of(&slot.stage);
             self.add(Card { plugin, life: slot.stage.life.clone(), event: None });
         }
         for slot in before.events.iter() {
@@ -74,12 +73,7 @@ impl Past {
                 card.life.enter(State::Retired);
             }
             let (state, since, reason) = card.life.now();
-            Plugin {
-                state: state.to_string(),
-                since: super::status::time(since),
-                reason,
-                ..card.plugin.clone()
-            }
+            Plugin { state: state.to_string(), since: date(since), reason, ..card.plugin.clone() }
         };
         self.0.iter().map(show).collect()
     }
@@ -94,14 +88,5 @@ fn of_event(slot: &EventSlot) -> Plugin {
         path: slot.manifest.path.display().to_string(),
         sha256: slot.sha256.clone(),
         ..Plugin::default()
-    }
-}
-
-/// What a plugin is made of, by its file.
-pub(crate) fn kind(path: &Path) -> &'static str {
-    match path.extension() {
-        _ if path.as_os_str().is_empty() => "builtin",
-        Some(extension) if extension == "wasm" => "wasm",
-        _ => "native",
     }
 }

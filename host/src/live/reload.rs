@@ -70,7 +70,7 @@ impl Live {
         }
         self.meters.reloaded(trigger, succeeded);
         self.lock().last_reload = Some(operator::Reload {
-            time: super::status::time(SystemTime::now()),
+            time: operator::date(SystemTime::now()),
             trigger: trigger.as_str().to_owned(),
             succeeded,
             message: message.clone(),

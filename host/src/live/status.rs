@@ -1,16 +1,14 @@
 //! How it is, for the operator and for metrics.
 
-use super::past::kind;
 use super::reload::Trigger;
 use super::set::EventSlot;
 use super::{Live, Now};
-use crate::operator::{self, Status};
-use host_proxy::native::{LogLine, recent_lines};
-use host_proxy::{Metrics, OnPanic, Policy, Stage};
+use crate::operator::{self, Log, Plugin, Queue, Status, Store, Traffic, date};
+use host_proxy::Metrics;
+use host_proxy::native::recent_lines;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use std::time::{Duration, SystemTime};
 
 /// What is counted.
 pub(crate) struct Meters {
@@ -60,7 +58,8 @@ impl Live {
     pub(super) fn status_now(&self) -> Status {
         let world = &self.world;
         let chain = world.proxy.chain.load();
-        let mut plugins: Vec<_> = chain.stages().into_iter().map(|stage| plugin(stage)).collect();
+        let mut plugins: Vec<_> =
+            chain.stages().into_iter().map(|stage| Plugin::of(stage)).collect();
         let now = self.lock();
         for shown in &mut plugins {
             if now.holds.keys().any(|key| key.place == shown.place && is_of(&now, key, shown.id)) {
@@ -70,18 +69,19 @@ impl Live {
             }
         }
         let config = &world.proxy.config;
-        let scheme = if world.tls.is_some() { "https" } else { "http" };
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             interface: plugin_interface::VERSION.to_owned(),
             pid: std::process::id(),
-            started: time(self.started),
-            listening: format!("{scheme}://{}", world.listening),
+            started: date(world.started),
+            phase: world.proxy.phase().to_string(),
+            listening: world.listening.clone(),
             target: config.target.text.clone(),
             prefix: config.prefix.as_str().to_owned(),
+            traffic: Traffic::of(&world.proxy),
             chain: operator::Chain {
                 number: now.number,
-                since: time(now.since),
+                since: date(now.since),
                 can_roll_back: now.before.is_some(),
             },
             plugins,
@@ -92,16 +92,9 @@ impl Live {
             },
             last_reload: now.last_reload.clone(),
             event_plugins: now.set.events.iter().filter_map(event_plugin).collect(),
-            store: world.store.as_ref().map(|store| {
-                let stats = store.stats();
-                operator::Store {
-                    tokens: stats.tokens as u64,
-                    values: stats.values as u64,
-                    bytes: stats.used as u64,
-                    limit: stats.limit as u64,
-                }
-            }),
-            log: recent_lines().into_iter().map(log).collect(),
+            queue: world.queue.as_ref().map(|queue| Queue::of(queue)),
+            store: world.store.as_ref().map(|store| Store::of(store)),
+            log: recent_lines().into_iter().map(Log::of).collect(),
             locks: self.locks().map_or(0, |locks| locks.list().len()),
             ..Status::default()
         }
@@ -111,56 +104,6 @@ impl Live {
 /// Whether the plugin of that number is what a key has come to.
 fn is_of(now: &Now, key: &super::declared::Key, id: u64) -> bool {
     now.set.slots.iter().any(|slot| slot.key == *key && slot.stage.life.id() == id)
-}
-
-/// What a stage is, and what has become of it.
-pub(crate) fn plugin(stage: &Stage) -> operator::Plugin {
-    let (info, life) = (&stage.plugin.info, &stage.life);
-    let (state, since, reason) = life.now();
-    let counts = life.stats().read();
-    let micros = |time: Duration| time.as_secs_f64() * 1e6;
-    operator::Plugin {
-        id: life.id(),
-        place: stage.place.to_string(),
-        name: info.name.clone(),
-        kind: kind(&stage.plugin.path).to_owned(),
-        path: stage.plugin.path.display().to_string(),
-        version: info.version.clone(),
-        interface: info.interface.clone(),
-        compiler: info.compiler.clone(),
-        sha256: info.sha256.clone(),
-        offers: stage.plugin.offers.list(),
-        replaces: (stage.place.is_patch() && !stage.is_builtin()).then(|| stage.place.to_string()),
-        state: state.to_string(),
-        reason,
-        since: time(since),
-        calls: counts.calls(),
-        errors: counts.errors,
-        panics: counts.panics,
-        slow: counts.slow,
-        not_called: counts.not_called,
-        p50_us: counts.p50().map(micros),
-        p99_us: counts.p99().map(micros),
-        policy: policy(&stage.policy),
-    }
-}
-
-fn policy(policy: &Policy) -> operator::Policy {
-    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let breaker = policy.breaker.map(|breaker| {
-        let [window, rest] = [breaker.window, breaker.rest].map(humantime::format_duration);
-        format!("{} in {window}, rests {rest}", breaker.failures)
-    });
-    operator::Policy {
-        on_panic: match policy.on_panic {
-            OnPanic::Fail => "fail",
-            OnPanic::Bypass => "bypass",
-        }
-        .to_owned(),
-        breaker,
-        deadline_ms: policy.deadline.map(millis),
-        slow_ms: policy.slow.map(millis),
-    }
 }
 
 fn event_plugin(slot: &EventSlot) -> Option<operator::EventPlugin> {
@@ -182,6 +125,7 @@ fn event_plugin(slot: &EventSlot) -> Option<operator::EventPlugin> {
         on_error: format!("{:?}", manifest.on_error).to_lowercase(),
         pool: operator::Pool {
             instances: pool.concurrency() as u64,
+            busy: pool.busy() as u64,
             discarded: counts.discarded,
             timeout_ms: u64::try_from(pool.timeout().as_millis()).unwrap_or(u64::MAX),
             memory: pool.memory(),
@@ -193,18 +137,4 @@ fn event_plugin(slot: &EventSlot) -> Option<operator::EventPlugin> {
         p50_us: None,
         p99_us: None,
     })
-}
-
-fn log(line: LogLine) -> operator::Log {
-    operator::Log {
-        time: time(line.time),
-        level: line.level.to_string(),
-        plugin: line.plugin.to_owned(),
-        message: line.message,
-    }
-}
-
-/// As times are shown: RFC 3339 in UTC.
-pub(crate) fn time(time: SystemTime) -> String {
-    humantime::format_rfc3339_millis(time).to_string()
 }

@@ -159,6 +159,13 @@ impl Pool {
     pub fn concurrency(&self) -> usize {
         self.shared.running.len()
     }
+
+    /// How many of them have a call to run.
+    pub fn busy(&self) -> usize {
+        let slots = self.concurrency();
+        // A permit is for a call that runs, or for one that waits beside a slot.
+        (2 * slots).saturating_sub(self.shared.permits.available_permits()).min(slots)
+    }
 }
 
 impl Drop for Shared {
