@@ -81,6 +81,7 @@ impl Start<'_> {
             asked: true,
             copies_do: !clean,
             only_copies,
+            settle: false,
             budget: None,
         };
         let declarations = self.locate(&first.declared)?;
