@@ -34,6 +34,8 @@ pub(crate) struct File {
     pub(crate) plugin_dir: Vec<PathBuf>,
     #[serde(deserialize_with = "duration")]
     pub(crate) register_timeout: Option<Duration>,
+    pub(crate) no_watch: bool,
+    pub(crate) generations: Option<usize>,
     #[serde(deserialize_with = "duration")]
     pub(crate) plugin_deadline: Option<Duration>,
     #[serde(deserialize_with = "duration")]
@@ -78,6 +80,8 @@ pub(crate) struct File {
     pub(crate) access_log: Option<String>,
     #[serde(deserialize_with = "parsed")]
     pub(crate) admin: Option<Listen>,
+    pub(crate) admin_token_file: Option<PathBuf>,
+    pub(crate) admin_host: Vec<String>,
 }
 
 /// A plugin in the file: `[[pre-plugin]]` or `[[post-plugin]]`.
@@ -191,6 +195,8 @@ impl File {
             patches: flags.patches.or(self.patches_dir),
             plugin_dir: append(flags.plugin_dir, self.plugin_dir),
             register_timeout: flags.register_timeout.or(self.register_timeout),
+            no_watch: flags.no_watch || self.no_watch,
+            generations: flags.generations.or(self.generations),
             plugin_deadline: flags.plugin_deadline.or(self.plugin_deadline),
             plugin_slow: flags.plugin_slow.or(self.plugin_slow),
             event_plugin: flags.event_plugin,
@@ -228,6 +234,11 @@ impl File {
             log_format: flags.log_format.or(self.log_format),
             access_log: flags.access_log.or(self.access_log),
             admin: flags.admin.or(self.admin),
+            admin_token_file: flags
+                .admin_token_file
+                .or(self.admin_token_file.filter(|_| flags.admin_token.is_none())),
+            admin_token: flags.admin_token,
+            admin_host: [flags.admin_host, self.admin_host].concat(),
         };
         (args, plugins)
     }

@@ -18,11 +18,13 @@ mod headers;
 mod metrics;
 pub mod native;
 mod patience;
+mod phase;
 mod server;
 mod service;
 mod span;
 mod stage;
 mod store;
+mod traffic;
 mod upgrade;
 mod upstream;
 mod wire;
@@ -32,11 +34,13 @@ pub use audit::{
     AuditEvent, AuditLog, AuditQueue, LoginEvent, LoginOutcome, PluginEvent, RequestEvent,
 };
 pub use builtin::Credentials;
-pub use chain::{Chain, LockCheck, Parts};
+pub use chain::{Chain, InUse, LockCheck, Parts};
 pub use config::{ClientConfig, Config, Drain, Limits, Prefix, Target, Timeouts, UpstreamHttp};
 pub use metrics::Metrics;
+pub use phase::Phase;
 pub use server::{Drained, Listen, Tls, serve};
 pub use service::Proxy;
 pub use stage::{Breaker, Counts, Life, OnPanic, Place, Policy, Stage, State, Stats};
 pub use store::{MemoryStore, Store, StoreError};
+pub use traffic::{Passed, Traffic};
 pub use upstream::{Client, TlsError};

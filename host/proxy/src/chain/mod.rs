@@ -6,7 +6,7 @@ mod fail;
 mod steps;
 
 pub use auth::LockCheck;
-pub use build::Parts;
+pub use build::{InUse, Parts};
 
 use crate::audit::AuditLog;
 use crate::exchange::State;
@@ -28,6 +28,7 @@ pub struct Chain {
     locks: Option<Arc<dyn LockCheck>>,
     audit: Option<Arc<dyn AuditLog>>,
     metrics: Arc<Metrics>,
+    _in_use: Option<InUse>,
 }
 
 enum Link {
