@@ -20,6 +20,7 @@ pub mod native;
 mod patience;
 mod server;
 mod service;
+mod shadow;
 mod span;
 mod stage;
 mod store;
@@ -37,6 +38,7 @@ pub use config::{ClientConfig, Config, Drain, Limits, Prefix, Target, Timeouts, 
 pub use metrics::Metrics;
 pub use server::{Drained, Listen, Tls, serve};
 pub use service::Proxy;
+pub use shadow::{Difference, Report, Shadow, ShadowError, ShadowSettings, Target as ShadowTarget};
 pub use stage::{Breaker, Life, OnPanic, Place, Policy, Stage, State};
 pub use store::{MemoryStore, Store, StoreError};
 pub use upstream::{Client, TlsError};

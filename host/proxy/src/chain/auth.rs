@@ -34,6 +34,11 @@ impl Auth {
         let basic = scheme.eq_ignore_ascii_case("basic");
         Self { object, basic }
     }
+
+    /// How it asks for credentials.
+    pub(super) fn challenge(&self) -> String {
+        self.object.challenge().into()
+    }
 }
 
 impl Chain {

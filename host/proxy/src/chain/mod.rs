@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::native::Offers;
 use crate::service::Connection;
+use crate::shadow::{Shadow, Watch, copies};
 use crate::span::under;
 use crate::stage::{Place, Stage};
 use auth::Auth;
@@ -34,6 +35,7 @@ pub struct Chain {
     locks: Option<Arc<dyn LockCheck>>,
     audit: Option<Arc<dyn AuditLog>>,
     metrics: Arc<Metrics>,
+    watches: Vec<Watch>,
 }
 
 struct Link {
@@ -76,6 +78,8 @@ pub struct Parts {
     pub locks: Option<Arc<dyn LockCheck>>,
     /// Where logins and requests are recorded.
     pub audit: Option<Arc<dyn AuditLog>>,
+    /// Candidates that see copies of requests.
+    pub shadows: Vec<Arc<Shadow>>,
 }
 
 /// What a link made of a request.
@@ -149,8 +153,9 @@ impl Chain {
             return Err(wrong_place(&error_page, "it registers no error_page"));
         };
         let error_page = (error_page, object);
-        let Parts { locks, audit, .. } = parts;
-        Ok(Self { links, reverse_proxy, error_page, locks, audit, metrics })
+        let Parts { locks, audit, shadows, .. } = parts;
+        let watches = shadows.into_iter().filter_map(|it| watch(it, &links)).collect();
+        Ok(Self { links, reverse_proxy, error_page, locks, audit, metrics, watches })
     }
 
     /// What a request passes, in that order, the host's own parts included; each once. The error
@@ -160,6 +165,14 @@ impl Chain {
         stages.extend([&self.reverse_proxy.0, &self.error_page.0]);
         stages.dedup_by(|a, b| Arc::ptr_eq(a, b));
         stages
+    }
+
+    /// Begins to copy a request for the shadows, if there are any.
+    #[inline]
+    pub(crate) fn copies(&self, state: &mut State) {
+        if !self.watches.is_empty() {
+            copies::begin(&self.watches, state);
+        }
     }
 
     pub(crate) fn audit(&self) -> Option<&Arc<dyn AuditLog>> {
@@ -175,6 +188,7 @@ impl Chain {
         forward_authorization: bool,
     ) -> usize {
         for (index, link) in self.links.iter().enumerate() {
+            copies::reaches(state, index);
             state.current = index;
             let turn = match &link.kind {
                 Kind::Middleware(middleware) => {
@@ -198,13 +212,19 @@ impl Chain {
             };
             match turn {
                 Ok(Turn::Next) => {}
-                Ok(Turn::Answered) => return index,
+                Ok(Turn::Answered) => {
+                    copies::stops(state, None);
+                    return index;
+                }
                 Err(error) => {
-                    self.fail(state, error.of(&link.name));
+                    let failure = error.of(&link.name);
+                    copies::stops(state, Some(&failure));
+                    self.fail(state, failure);
                     return index;
                 }
             }
         }
+        copies::reaches(state, self.links.len());
         self.reverse_proxy(state, route).await;
         self.links.len()
     }
@@ -212,6 +232,7 @@ impl Chain {
     /// Takes the response back up, through the first `passed` links.
     pub(crate) async fn response(&self, state: &mut State, passed: usize) {
         for (index, link) in self.links[..passed].iter().enumerate().rev() {
+            copies::returns(state, index + 1, passed);
             let Kind::Middleware(middleware) = &link.kind else { continue };
             state.current = index;
             let mut step = middleware.on_response(Exchange::new(state));
@@ -219,9 +240,12 @@ impl Chain {
                 step = middleware.on_response_async(Exchange::new(state)).await;
             }
             if let Err(error) = apply(state, step) {
-                self.fail(state, error.of(&link.name));
+                let failure = error.of(&link.name);
+                copies::stops(state, Some(&failure));
+                self.fail(state, failure);
             }
         }
+        copies::returns(state, 0, passed);
     }
 
     /// Whether anybody may ask for the request's headers once the request has gone upstream: a
@@ -250,10 +274,12 @@ impl Chain {
         state.current = self.links.len();
         state.response = None; // a page sees the request, not a response that has failed
         let (stage, error_page) = &self.error_page;
+        copies::shows(state, shown);
         let rendered = match error_page.render(Exchange::new(state), shown) {
             ROk(answer) => state.respond(answer),
             RErr(error) => Err(error),
         };
+        copies::has_shown(state, rendered.as_ref().err().map(Error::kind));
         if let Err(error) = rendered {
             let name = &*stage.plugin.info.name;
             under(|| tracing::error!("{name} failed, the built-in page is sent: {error}"));
@@ -276,12 +302,19 @@ impl Chain {
     async fn reverse_proxy(&self, state: &mut State, route: Route<'_>) {
         let (stage, reverse_proxy) = &self.reverse_proxy;
         state.current = self.links.len();
+        copies::rewrites(state, route);
         let mut step = reverse_proxy.rewrite(Exchange::new(state), route);
         if let RawStep::Defer = step {
             step = reverse_proxy.rewrite_async(Exchange::new(state), route).await;
         }
-        if let Err(error) = apply(state, step) {
-            self.fail(state, error.of(&Arc::from(&*stage.plugin.info.name)));
+        match apply(state, step) {
+            Ok(Turn::Next) => copies::goes_upstream(state),
+            Ok(Turn::Answered) => copies::stops(state, None),
+            Err(error) => {
+                let failure = error.of(&Arc::from(&*stage.plugin.info.name));
+                copies::stops(state, Some(&failure));
+                self.fail(state, failure);
+            }
         }
     }
 }
@@ -311,6 +344,40 @@ fn apply(state: &mut State, step: RawStep) -> Result<Turn, LinkError> {
         RawStep::Fail(error) => Err(LinkError::Plugin(error)),
         RawStep::Defer => Err(LinkError::Plugin(Error::new("an asynchronous hook deferred again"))),
     }
+}
+
+/// A shadow beside the links that it is compared with; none if they are no more there.
+fn watch(shadow: Arc<Shadow>, links: &[Link]) -> Option<Watch> {
+    let place = shadow.place();
+    let mut numbers = links.iter().enumerate();
+    let before = |after: &[Place]| {
+        let position = links.iter().position(|link| after.contains(&link.stage.place));
+        position.unwrap_or(links.len())
+    };
+    let first = numbers.position(|(_, link)| shadow.is_compared_with(&link.stage));
+    let (first, last) = match (place, first) {
+        (Place::ReverseProxy | Place::ErrorPage, _) => (0, 0), // no links
+        (_, Some(first)) => {
+            let stage = &links[first].stage;
+            let of_it = links[first..].iter().take_while(|link| Arc::ptr_eq(&link.stage, stage));
+            (first, first + of_it.count())
+        }
+        (_, None) if !shadow.is_compared_with_nothing() => return None,
+        (Place::Pre, None) => {
+            let end = before(&[Place::Authenticator, Place::Post]);
+            (end, end)
+        }
+        (Place::Authenticator, None) => {
+            let end = before(&[Place::Post]);
+            (end, end)
+        }
+        (Place::Post, None) => (links.len(), links.len()),
+    };
+    let challenge = match links.get(first).map(|link| &link.kind) {
+        Some(Kind::Gate(Some(auth))) if first < last => auth.challenge(),
+        _ => String::new(),
+    };
+    Some(Watch { shadow, first, last, challenge: challenge.into() })
 }
 
 fn link_name(plugin: &str, name: &str) -> Arc<str> {

@@ -1,6 +1,7 @@
 //! A library: opened, checked both ways, registered.
 
 use super::cache;
+use super::isolation::Isolation;
 use super::refusal::{Reason, Refusal};
 use super::services::HostSide;
 use super::verdict::{compatible, ours};
@@ -129,8 +130,29 @@ impl Loader {
     ///
     /// Blocks for as long as the library takes, at most the limit: not for a thread of the runtime.
     pub fn load(&self, path: &Path, config: &str) -> Result<Plugin, Refusal> {
+        self.load_in(None, path, config)
+    }
+
+    /// The same for a candidate, which is to see copies of requests: what it asks of the host has
+    /// no effect until [`crate::Shadow::promote`].
+    pub fn load_candidate(
+        &self,
+        path: &Path,
+        config: &str,
+    ) -> Result<(Plugin, Isolation), Refusal> {
+        let isolation = Isolation::new(self.host.store.clone());
+        let plugin = self.load_in(Some(isolation.clone()), path, config)?;
+        Ok((plugin, isolation))
+    }
+
+    fn load_in(
+        &self,
+        isolation: Option<Isolation>,
+        path: &Path,
+        config: &str,
+    ) -> Result<Plugin, Refusal> {
         let mut info = Info::default();
-        match self.try_load(path, config, &mut info) {
+        match self.try_load(isolation, path, config, &mut info) {
             Ok(offers) => Ok(Plugin { path: path.to_owned(), info, offers }),
             Err(reason) => {
                 let info = (!info.sha256.is_empty()).then(|| Box::new(info));
@@ -146,7 +168,13 @@ impl Loader {
         }
     }
 
-    fn try_load(&self, path: &Path, config: &str, info: &mut Info) -> Result<Offers, Reason> {
+    fn try_load(
+        &self,
+        isolation: Option<Isolation>,
+        path: &Path,
+        config: &str,
+        info: &mut Info,
+    ) -> Result<Offers, Reason> {
         let copy = cache::copy(path, &self.cache)?;
         (info.sha256, info.size) = (copy.sha256.clone(), copy.size);
 
@@ -162,7 +190,7 @@ impl Loader {
             let _ = header_sender.send(opened);
             // The other side has checked the layout, or hung up.
             let Ok((module, name, config)) = configs.recv() else { return };
-            let _ = offers_sender.send(register(module, &host, &name, &config));
+            let _ = offers_sender.send(register(module, &host, isolation, &name, &config));
         });
         started.map_err(Reason::Unreadable)?;
 
@@ -223,11 +251,17 @@ impl Loader {
 fn register(
     module: PluginModule_Ref,
     host: &Arc<HostSide>,
+    isolation: Option<Isolation>,
     name: &str,
     config: &str,
 ) -> Result<Offers, Reason> {
     let mut offers = Offers::default();
-    let services = host.services(name);
+    let (services, _span) = match &isolation {
+        None => (host.services(name), None),
+        Some(isolation) => {
+            (host.services_in(isolation, name), Some(Isolation::span(name).entered()))
+        }
+    };
     match module.register()(Registrar::new(&mut offers), services, config.into()) {
         ROk(()) if offers.list().is_empty() => {
             Err(Reason::Offers("it registered nothing".to_owned()))

@@ -8,6 +8,7 @@
 
 mod cache;
 mod find;
+mod isolation;
 mod library;
 mod log;
 mod patches;
@@ -16,6 +17,8 @@ mod services;
 mod verdict;
 
 pub use find::{Locator, NotFound};
+pub use isolation::Isolation;
+pub(crate) use isolation::on_copies;
 pub use library::{Info, Loader, Offers, Plugin};
 pub use patches::{PATCH_POINTS, PatchError, PatchFile, scan as scan_patches};
 pub use refusal::{Reason, Refusal};
