@@ -4,6 +4,7 @@ use crate::body::Payload;
 use crate::headers::is_framing;
 use crate::service::Connection;
 use crate::shadow::Copies;
+use crate::stage::Progress;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, StatusCode, request, response};
@@ -23,7 +24,9 @@ pub(crate) struct State {
     /// Whether a plugin has had the body: its old length means nothing then.
     pub(crate) body_changed: bool,
     /// How often a plugin has had a body: whether one link has is the difference.
-    pub(crate) body_taken: u32,
+    pub(crate) body_changes: u32,
+    /// Whether the plugin that is being called has the body, and has put none in its place.
+    pub(crate) body_taken: bool,
     pub(crate) peer: SocketAddr,
     pub(crate) scheme: &'static str,
     /// What the client calls us.
@@ -38,6 +41,7 @@ pub(crate) struct State {
     slots: Vec<ROption<Slot>>,
     /// Whom the chain is calling. Fixed while a plugin borrows the state.
     pub(crate) current: usize,
+    pub(crate) progress: Progress,
 }
 
 impl State {
@@ -47,7 +51,8 @@ impl State {
             response: None,
             body,
             body_changed: false,
-            body_taken: 0,
+            body_changes: 0,
+            body_taken: false,
             peer: connection.peer,
             scheme: connection.scheme,
             authority: HeaderValue::from_static(""),
@@ -57,6 +62,7 @@ impl State {
             values: Vec::new(),
             slots: Vec::new(),
             current: 0,
+            progress: Progress::new(),
         }
     }
 
@@ -67,7 +73,8 @@ impl State {
             response: self.response.clone(),
             body: Payload::Empty,
             body_changed: self.body_changed,
-            body_taken: self.body_taken,
+            body_taken: false,
+            body_changes: self.body_changes,
             peer: self.peer,
             scheme: self.scheme,
             authority: self.authority.clone(),
@@ -76,6 +83,7 @@ impl State {
             copies: None,
             values: self.values.clone(),
             slots: Vec::new(),
+            progress: Progress::new(),
             current: self.current,
         }
     }
@@ -110,7 +118,7 @@ impl State {
         head.headers = plugin_interface::http::header_map(&answer.headers)?;
         self.set_response(head, Payload::Plugin(answer.body));
         self.body_changed = true;
-        self.body_taken += 1;
+        self.body_changes += 1;
         Ok(())
     }
 
@@ -270,14 +278,14 @@ impl RawExchange for State {
     }
 
     fn take_body(&mut self) -> Body {
-        self.body_changed = true;
-        self.body_taken += 1;
+        (self.body_changed, self.body_taken) = (true, true);
+        self.body_changes += 1;
         std::mem::take(&mut self.body).into_plugin()
     }
 
     fn set_body(&mut self, body: Body) {
-        self.body_changed = true;
-        self.body_taken += 1;
+        (self.body_changed, self.body_taken) = (true, false);
+        self.body_changes += 1;
         self.body = Payload::Plugin(body);
     }
 }

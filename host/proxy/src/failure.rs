@@ -25,6 +25,12 @@ pub(crate) enum Failure {
     /// A plugin, a patch or a built-in part failed or panicked.
     #[error("{plugin} {}: {error}", if panicked(error) { "panicked" } else { "failed" })]
     Plugin { plugin: Arc<str>, error: Error },
+    /// A plugin has not ended a deferred step in time.
+    #[error("{plugin} has not ended its step within its deadline, {limit:?}")]
+    Overdue { plugin: Arc<str>, limit: Duration },
+    /// What the request cannot go on without is not called for now.
+    #[error("{plugin} is disabled by {by}")]
+    Disabled { plugin: Arc<str>, by: &'static str },
     /// The request's body did not arrive.
     #[error("the request's body failed: {0}")]
     RequestBody(BodyFailure),
@@ -62,9 +68,11 @@ impl Failure {
             Self::RequestBody(BodyFailure::Plugin(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::RequestBody(BodyFailure::Incoming(_)) => StatusCode::BAD_REQUEST,
             Self::Connect { .. } | Self::Upstream { .. } => StatusCode::BAD_GATEWAY,
-            Self::ConnectTimeout { .. } | Self::Timeout { .. } | Self::TooLong { .. } => {
-                StatusCode::GATEWAY_TIMEOUT
-            }
+            Self::Disabled { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overdue { .. }
+            | Self::ConnectTimeout { .. }
+            | Self::Timeout { .. }
+            | Self::TooLong { .. } => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -73,8 +81,10 @@ impl Failure {
         matches!(self, Self::Malformed(_) | Self::Unsupported { .. } | Self::RequestBody(_))
     }
 
-    /// Whether it is the client's doing, and so no concern of an operator's.
-    pub(crate) fn by_client(&self) -> bool {
-        self.status().is_client_error() || matches!(self, Self::Unsupported { .. })
+    /// Whether it says nothing new to an operator: it is the client's doing, or was logged when it
+    /// began.
+    pub(crate) fn is_routine(&self) -> bool {
+        self.status().is_client_error()
+            || matches!(self, Self::Unsupported { .. } | Self::Disabled { .. })
     }
 }

@@ -39,6 +39,6 @@ pub use metrics::Metrics;
 pub use server::{Drained, Listen, Tls, serve};
 pub use service::Proxy;
 pub use shadow::{Difference, Report, Shadow, ShadowError, ShadowSettings, Target as ShadowTarget};
-pub use stage::{Breaker, Life, OnPanic, Place, Policy, Stage, State};
+pub use stage::{Breaker, Counts, Life, OnPanic, Place, Policy, Stage, State, Stats};
 pub use store::{MemoryStore, Store, StoreError};
 pub use upstream::{Client, TlsError};

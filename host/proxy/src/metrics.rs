@@ -1,6 +1,7 @@
 //! Metrics: the proxy's own and those of plugins, in one Prometheus registry.
 
 use crate::native::Isolation;
+use crate::stage::{Ledger, Stage};
 use plugin_interface::Error;
 use plugin_interface::host::abi_stable::sabi_types::RRef;
 use plugin_interface::host::{Metric, MetricKind};
@@ -31,6 +32,7 @@ pub struct Metrics {
     inner: Mutex<Inner>,
     failures: Family<Labels, Counter>,
     locked: Counter,
+    stages: Ledger,
 }
 
 #[derive(Default)]
@@ -80,6 +82,7 @@ impl Metrics {
             registry.register("tenon_plugin_failures", help, metrics.failures.clone());
             let help = "Requests of locked users that were turned away";
             registry.register("tenon_locked_requests", help, metrics.locked.clone());
+            registry.register_collector(Box::new(metrics.stages.clone()));
         });
         metrics
     }
@@ -96,6 +99,11 @@ impl Metrics {
         let labels =
             vec![("plugin".to_owned(), plugin.to_owned()), ("kind".to_owned(), kind.to_owned())];
         self.failures.get_or_create(&labels).inc();
+    }
+
+    /// Shows what this plugin does, from now on.
+    pub(crate) fn watch(&self, stage: &Stage) {
+        self.stages.watch(stage);
     }
 
     /// Counts a request of a locked user.

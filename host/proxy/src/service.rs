@@ -106,6 +106,7 @@ impl Connection {
 impl Proxy {
     /// A proxy that is ready to serve.
     pub fn new(config: Config, chain: Chain, client: Client, access: Option<AccessLog>) -> Self {
+        chain.stages().into_iter().for_each(|stage| stage.activate());
         Self {
             config,
             chain: ArcSwap::from_pointee(chain),

@@ -151,7 +151,7 @@ fn values(ours: &State, theirs: &State, all: &mut Comparison) {
 }
 
 fn body(before: &Snapshot, ours: &Snapshot, theirs: &Snapshot, all: &mut Comparison) {
-    let taken = |after: &Snapshot| after.state.body_taken != before.state.body_taken;
+    let taken = |after: &Snapshot| after.state.body_changes != before.state.body_changes;
     if !taken(ours) && !taken(theirs) {
         return;
     }

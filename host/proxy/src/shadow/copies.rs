@@ -96,7 +96,7 @@ impl Taken {
 
     fn after(&mut self, end: End, state: &mut State) {
         let Some(call) = self.calls.last_mut().filter(|call| call.after.is_none()) else { return };
-        let same_body = call.before.state.body_taken == state.body_taken;
+        let same_body = call.before.state.body_changes == state.body_changes;
         let content = match same_body {
             true => call.before.content.clone(),
             false => Content::peek(&mut state.body),
@@ -114,7 +114,7 @@ impl Taken {
             Failure::Plugin { error, .. } if error.kind() == ErrorKind::PANICKED => {
                 self.after(End::Panicked, state);
             }
-            Failure::Plugin { .. } => self.after(End::Failed, state),
+            Failure::Plugin { .. } | Failure::Overdue { .. } => self.after(End::Failed, state),
             Failure::Unauthenticated { .. } => {
                 self.after(End::Unauthenticated(self.challenge.clone()), state);
             }
@@ -164,6 +164,11 @@ pub(crate) fn stops(state: &mut State, failure: Option<&Failure>) {
         Some(failure) => taken.failed(failure, state),
         None => taken.after(End::Answered, state),
     });
+}
+
+/// What is in use was not called, or is bypassed: there is nothing to compare with.
+pub(crate) fn goes_without(state: &mut State) {
+    each(state, |taken, _| taken.forget());
 }
 
 /// A response that comes from the link of this number, or from behind it, goes on to the one before.

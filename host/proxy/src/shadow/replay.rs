@@ -36,7 +36,7 @@ pub(super) async fn replay(
         };
         let own_end = passage.call(&hook, &mut state).await;
         let decided_blindly = unread.load(Ordering::Relaxed);
-        let content = match state.body_taken == before.state.body_taken {
+        let content = match state.body_changes == before.state.body_changes {
             true => before.content.clone(),
             false => Content::read(std::mem::take(&mut state.body)).await,
         };

@@ -1,5 +1,6 @@
 //! The states of a plugin, from its declaration to its end.
 
+use super::stats::Stats;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -61,6 +62,7 @@ impl fmt::Display for State {
 pub struct Life {
     id: u64,
     now: Mutex<Now>,
+    stats: Stats,
 }
 
 struct Now {
@@ -74,7 +76,8 @@ impl Default for Life {
     fn default() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let now = Now { state: State::Declared, reason: String::new(), since: SystemTime::now() };
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), now: Mutex::new(now) }
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { id, now: Mutex::new(now), stats: Stats::default() }
     }
 }
 
@@ -82,6 +85,11 @@ impl Life {
     /// Its number: later lives have higher ones.
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// What it has done.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
     }
 
     /// The state, since when, and why if there is a reason to give.
@@ -105,6 +113,14 @@ impl Life {
         let mut now = self.lock();
         if !matches!(now.state, State::Retired | State::Refused) {
             *now = Now { state, reason: reason.to_owned(), since: SystemTime::now() };
+        }
+    }
+
+    /// Enters a state from one of some others; from all others it does not.
+    pub(super) fn exchange(&self, from: &[State], to: State, reason: &str) {
+        let mut now = self.lock();
+        if from.contains(&now.state) {
+            *now = Now { state: to, reason: reason.to_owned(), since: SystemTime::now() };
         }
     }
 

@@ -1,14 +1,26 @@
 //! A plugin, or a built-in part, in its place of a chain.
 
+mod call;
+mod ledger;
 mod life;
 mod policy;
+mod seldom;
+mod stats;
+mod switch;
+mod times;
 
+pub(crate) use call::{Admission, Call, Fate, Progress};
+pub(crate) use ledger::Ledger;
 pub use life::{Life, State};
 pub use policy::{Breaker, OnPanic, Policy};
+pub(crate) use stats::Decision;
+pub use stats::{Counts, Stats};
 
 use crate::native::{Offers, Plugin};
+use seldom::Seldom;
 use std::fmt;
 use std::sync::Arc;
+use switch::{Position, Switch};
 
 /// Where in the way of a request something stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,13 +76,16 @@ pub struct Stage {
     pub policy: Policy,
     /// What has become of it.
     pub life: Arc<Life>,
+    switch: Switch,
+    slow_lines: Seldom,
 }
 
 impl Stage {
     /// A plugin that is ready to be part of a chain.
     pub fn new(plugin: Plugin, place: Place, policy: Policy, life: Arc<Life>) -> Arc<Self> {
         life.enter(State::Ready);
-        Arc::new(Self { plugin, place, policy, life })
+        let (switch, slow_lines) = (Switch::default(), Seldom::default());
+        Arc::new(Self { plugin, place, policy, life, switch, slow_lines })
     }
 
     /// A part of the host's own.
@@ -81,6 +96,61 @@ impl Stage {
     /// Whether it is a part of the host's own.
     pub fn is_builtin(&self) -> bool {
         self.plugin.path.as_os_str().is_empty()
+    }
+
+    /// It is in the chain that new requests take: [`State::Active`], or still [`State::Disabled`]
+    /// if it was disabled before.
+    pub fn activate(&self) {
+        self.switch.activate(&self.life);
+    }
+
+    /// It has left that chain: [`State::Draining`].
+    pub fn drain(&self) {
+        self.switch.drain(&self.life);
+    }
+
+    /// Calls it no more, from the next call on, until [`Self::enable`]: an operator's decision, with
+    /// the reason that is shown.
+    ///
+    /// Requests go on without it; where it is a patch, with the built-in part. An authenticator
+    /// opens no door that way: where nobody is left who can tell who a client is, requests are
+    /// answered with 503.
+    ///
+    /// An error says why it cannot be.
+    pub fn disable(&self, reason: &str) -> Result<(), String> {
+        self.is_ours_to_switch()?;
+        self.switch.turn_off(reason, &self.life).map_err(|state| self.not_in_use(state))
+    }
+
+    /// Calls it again, whether an operator or its breaker has disabled it. An error says why it
+    /// cannot be.
+    pub fn enable(&self) -> Result<(), String> {
+        self.is_ours_to_switch()?;
+        if self.switch.position() == Position::On {
+            return Err(format!("{} is not disabled", self.plugin.info.name));
+        }
+        self.switch.turn_on(&self.life).map_err(|state| self.not_in_use(state))
+    }
+
+    /// Whether an operator has disabled it.
+    pub(crate) fn is_off(&self) -> bool {
+        self.switch.position() == Position::Off
+    }
+
+    /// Whether one call is all that it sees of a request.
+    fn is_called_once(&self) -> bool {
+        !matches!(self.place, Place::Pre | Place::Post)
+    }
+
+    fn is_ours_to_switch(&self) -> Result<(), String> {
+        match self.is_builtin() {
+            true => Err(format!("{} is a part of the host: it stays", self.plugin.info.name)),
+            false => Ok(()),
+        }
+    }
+
+    fn not_in_use(&self, state: State) -> String {
+        format!("{} is {state}, not in use", self.plugin.info.name)
     }
 }
 
