@@ -177,6 +177,11 @@ impl Shadow {
         }
     }
 
+    /// Waits until the candidate has seen all that was copied so far.
+    pub async fn settled(&self) {
+        self.worker.idle().await;
+    }
+
     /// Puts the candidate into the place of what it was compared with, and takes this shadow out.
     /// The chain that is made of them must not be used before [`Shadow::promote`] has agreed.
     pub fn put_into(&self, parts: &mut Parts) {

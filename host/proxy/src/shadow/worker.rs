@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 /// So many requests are looked at at a time; others are skipped.
 const ROOM: usize = 64;
@@ -18,6 +18,8 @@ pub(super) struct Worker {
     runtime: Handle,
     room: Arc<Semaphore>,
     busy: Arc<Busy>,
+    /// Told whenever something is done.
+    done: Arc<Notify>,
     _end: oneshot::Sender<()>,
 }
 
@@ -43,7 +45,8 @@ impl Worker {
             });
         })?;
         let room = Arc::new(Semaphore::new(ROOM));
-        Ok(Self { runtime: handle, room, busy: Arc::default(), _end: end })
+        let (busy, done) = (Arc::default(), Arc::default());
+        Ok(Self { runtime: handle, room, busy, done, _end: end })
     }
 
     /// Whether there is room for another.
@@ -54,8 +57,24 @@ impl Worker {
     /// Runs it, unless there is no room. Never waits.
     pub(super) fn run(&self, work: impl Future<Output = ()> + Send + 'static) -> bool {
         let Ok(permit) = self.room.clone().try_acquire_owned() else { return false };
-        self.runtime.spawn(Noted { work, busy: self.busy.clone(), _permit: permit });
+        let (work, done) = (Noted { work, busy: self.busy.clone() }, self.done.clone());
+        self.runtime.spawn(async move {
+            work.await;
+            drop(permit);
+            done.notify_waiters();
+        });
         true
+    }
+
+    /// Waits until nothing is under way.
+    pub(super) async fn idle(&self) {
+        loop {
+            let done = self.done.notified();
+            if self.room.available_permits() == ROOM {
+                return;
+            }
+            done.await;
+        }
     }
 
     /// For how long a call has not come back.
@@ -71,7 +90,6 @@ pin_project! {
         #[pin]
         work: F,
         busy: Arc<Busy>,
-        _permit: OwnedSemaphorePermit,
     }
 }
 

@@ -5,6 +5,7 @@ mod audit;
 mod locks;
 mod overload;
 mod server;
+mod shadow;
 
 use base64::Engine;
 

@@ -5,8 +5,8 @@ use fixtures::{Connection, Reply, Upstream, library};
 use host_proxy::native::{HostSide, Loader, LogEvents};
 use host_proxy::{
     AuditEvent, AuditLog, Chain, Client, ClientConfig, Config, Credentials, Drain, Limits, Listen,
-    LockCheck, MemoryStore, Metrics, Parts, Place, Policy, Prefix, Proxy, Stage, Target, Timeouts,
-    UpstreamHttp, serve,
+    LockCheck, MemoryStore, Metrics, Parts, Place, Policy, Prefix, Proxy, Report, Shadow,
+    ShadowSettings, ShadowTarget, Stage, Target, Timeouts, UpstreamHttp, serve,
 };
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -59,6 +59,7 @@ pub(crate) struct Setup {
     pub(crate) runtime: Runtime,
     pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
     pub(crate) request_timeout: Option<Duration>,
+    pub(crate) prefix: String,
     loader: Loader,
     client: Client,
     /// Keys and users that plugins read.
@@ -101,6 +102,7 @@ impl Setup {
             runtime,
             trusted_proxies,
             request_timeout: None,
+            prefix: "/".to_owned(),
             loader,
             client,
             folder,
@@ -126,6 +128,23 @@ impl Setup {
         Stage::new(plugin, place, Policy::default(), Arc::default())
     }
 
+    /// A candidate beside what is in `parts` by now, in the place that `target` says.
+    pub(crate) fn shadow(
+        &mut self,
+        package: &str,
+        config: &str,
+        target: &str,
+        settings: ShadowSettings,
+    ) -> Result<Arc<Shadow>, String> {
+        let target = ShadowTarget::parse(target).unwrap_or_default();
+        let (plugin, isolation) = self.loader.load_candidate(&library(package), config).unwrap();
+        let (place, replaces) = target.find(&plugin, &self.parts)?;
+        let stage = Stage::new(plugin, place, Policy::default(), Arc::default());
+        let shadow = Shadow::new(stage, Some(isolation), replaces, settings).unwrap();
+        self.parts.shadows.push(shadow.clone());
+        Ok(shadow)
+    }
+
     /// The plugin for bearer tokens.
     pub(crate) fn jwt(&self) -> Arc<Stage> {
         let file = self.folder.path().join("jwks.json");
@@ -138,7 +157,7 @@ impl Setup {
         let timeouts = timeouts(self.request_timeout);
         let config = Config {
             target: Target::parse(&upstream.url()).unwrap(),
-            prefix: Prefix::parse("/").unwrap(),
+            prefix: Prefix::parse(&self.prefix).unwrap(),
             identity_header: "username".parse().unwrap(),
             forward_authorization: false,
             preserve_host: false,
@@ -147,13 +166,15 @@ impl Setup {
             limits: Limits { header_bytes: 65536, headers: 100 },
             drain: Drain { delay: Duration::ZERO, timeout: LIMIT },
         };
-        let chain = Chain::new(self.parts, self.metrics.clone()).unwrap();
+        let parts = self.parts;
+        let chain = Chain::new(parts.clone(), self.metrics.clone()).unwrap();
         let proxy = Arc::new(Proxy::new(config, chain, self.client, None));
         let listen = Listen::At("127.0.0.1:0".parse().unwrap());
         let listener = self.runtime.block_on(listen.bind()).unwrap();
         let address = listener.local_addr().unwrap();
-        self.runtime.spawn(serve(proxy, listener, None, std::future::pending()));
-        Server { address, metrics: self.metrics, _runtime: self.runtime, _folder: self.folder }
+        self.runtime.spawn(serve(proxy.clone(), listener, None, std::future::pending()));
+        let (metrics, runtime, folder) = (self.metrics, self.runtime, self.folder);
+        Server { address, metrics, parts, proxy, runtime, _folder: folder }
     }
 }
 
@@ -161,7 +182,9 @@ impl Setup {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) metrics: Arc<Metrics>,
-    _runtime: Runtime,
+    parts: Parts,
+    proxy: Arc<Proxy>,
+    runtime: Runtime,
     _folder: TempDir,
 }
 
@@ -173,6 +196,24 @@ impl Server {
     /// Over a connection of its own.
     pub(crate) fn get(&self, path: &str, headers: &[(&str, String)]) -> Reply {
         self.connect().get(path, headers)
+    }
+
+    /// What a shadow has found, once it has seen everything.
+    pub(crate) fn report(&self, shadow: &Shadow) -> Report {
+        let settled = async { tokio::time::timeout(LIMIT, shadow.settled()).await };
+        self.runtime.block_on(settled).expect("the shadow should have seen everything");
+        shadow.report()
+    }
+
+    /// Puts the candidate in use; the error says why it is not to be.
+    pub(crate) fn promote(&mut self, shadow: &Shadow, force: bool) -> Result<(), String> {
+        let mut parts = self.parts.clone();
+        shadow.put_into(&mut parts);
+        let chain = Chain::new(parts.clone(), self.metrics.clone()).unwrap();
+        shadow.promote(force)?;
+        self.proxy.chain.store(Arc::new(chain));
+        self.parts = parts;
+        Ok(())
     }
 
     /// Fails the test unless the metrics have this line.
