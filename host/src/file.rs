@@ -33,6 +33,13 @@ pub(crate) struct File {
     pub(crate) plugin_dir: Vec<PathBuf>,
     #[serde(deserialize_with = "duration")]
     pub(crate) register_timeout: Option<Duration>,
+    pub(crate) shadow: Vec<ShadowTable>,
+    pub(crate) shadow_sample: Option<f64>,
+    pub(crate) shadow_limit: Option<f64>,
+    pub(crate) shadow_least: Option<u64>,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) shadow_deadline: Option<Duration>,
+    pub(crate) shadow_ignore: Vec<String>,
     pub(crate) event_plugin: Vec<EventPluginTable>,
     pub(crate) events: Option<String>,
     pub(crate) events_size: Option<u64>,
@@ -80,6 +87,20 @@ pub(crate) struct File {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct PluginTable {
     pub(crate) path: String,
+    /// Passed to the plugin as JSON.
+    #[serde(default)]
+    pub(crate) config: Option<toml::Table>,
+}
+
+/// A candidate in the file: `[[shadow]]`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct ShadowTable {
+    pub(crate) path: PathBuf,
+    /// Where it would stand.
+    pub(crate) place: Option<String>,
+    /// The plugin in whose place it would be, or `nothing`.
+    pub(crate) replaces: Option<String>,
     /// Passed to the plugin as JSON.
     #[serde(default)]
     pub(crate) config: Option<toml::Table>,
@@ -135,6 +156,7 @@ impl File {
             post: self.post_plugin,
             patches: self.patches,
             event: self.event_plugin,
+            shadow: self.shadow,
         };
         let no_password = flags.basic_password.is_none() && flags.basic_password_file.is_none();
         let append = |mut first: Vec<PathBuf>, second| {
@@ -152,6 +174,12 @@ impl File {
             patches: flags.patches.or(self.patches_dir),
             plugin_dir: append(flags.plugin_dir, self.plugin_dir),
             register_timeout: flags.register_timeout.or(self.register_timeout),
+            shadow: flags.shadow,
+            shadow_sample: flags.shadow_sample.or(self.shadow_sample),
+            shadow_limit: flags.shadow_limit.or(self.shadow_limit),
+            shadow_least: flags.shadow_least.or(self.shadow_least),
+            shadow_deadline: flags.shadow_deadline.or(self.shadow_deadline),
+            shadow_ignore: [flags.shadow_ignore, self.shadow_ignore].concat(),
             event_plugin: flags.event_plugin,
             events: flags.events.or(self.events),
             events_size: flags.events_size.or(self.events_size),
@@ -199,6 +227,7 @@ pub(crate) struct FilePlugins {
     pub(crate) post: Vec<PluginTable>,
     pub(crate) patches: BTreeMap<String, PatchTable>,
     pub(crate) event: Vec<EventPluginTable>,
+    pub(crate) shadow: Vec<ShadowTable>,
 }
 
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {

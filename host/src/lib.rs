@@ -15,6 +15,7 @@ pub mod new;
 pub mod operator;
 mod plugins;
 pub mod proxy;
+mod shadows;
 pub mod test;
 mod values;
 pub mod vendor;

@@ -3,6 +3,7 @@
 use crate::Usage;
 use crate::cli::ProxyArgs;
 use crate::file::{FilePlugins, PluginTable};
+use crate::shadows::{self, AskedShadow};
 use anyhow::{Context, Result};
 use host_proxy::native::{Loader, Locator, PATCH_POINTS, Plugin, scan_patches};
 use host_proxy::{Credentials, Life, Parts, Place, Policy, Stage};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A plugin as the user asked for it: a file and its configuration.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) path: PathBuf,
     /// JSON text; empty if there is none.
@@ -77,6 +78,11 @@ pub(crate) fn load(
         return Err(Usage(format!("[patches.{unknown}]: the patch points are {points}")).into());
     }
     load_patches(args.patches.as_deref(), file, loader, &mut parts)?;
+    let settings = shadows::settings(args)?;
+    for asked in AskedShadow::all(args, file)? {
+        let shadow = asked.load(settings.clone(), &locator, loader, &parts)?;
+        parts.shadows.push(shadow);
+    }
     Ok(parts)
 }
 

@@ -3,9 +3,10 @@
 use super::content::Content;
 use super::copies::{End, Hook, Snapshot};
 use crate::exchange::State;
+use http::Uri;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use std::collections::BTreeSet;
-use std::fmt::{Debug, Write as _};
+use std::fmt::Write as _;
 
 /// Texts in a report have at most so many characters.
 const LONGEST: usize = 80;
@@ -34,13 +35,12 @@ impl Comparison {
         self.found.push(Found { kind, text });
     }
 
-    fn both(&mut self, kind: &str, in_use: &dyn Debug, candidate: &dyn Debug) {
-        let text = format!(
-            "{} / {}",
-            shortened(&format!("{in_use:?}")),
-            shortened(&format!("{candidate:?}"))
-        );
-        self.add(kind, text);
+    fn both(&mut self, kind: &str, in_use: Option<&str>, candidate: Option<&str>) {
+        let shown = |value: Option<&str>| match value {
+            None => "none".to_owned(),
+            Some(text) => shortened(&format!("{text:?}")),
+        };
+        self.add(kind, format!("{} / {}", shown(in_use), shown(candidate)));
     }
 }
 
@@ -91,17 +91,18 @@ pub(super) fn compare(
 
 fn request(ours: &State, theirs: &State, ignored: &[HeaderName], all: &mut Comparison) {
     if ours.identity != theirs.identity {
-        all.both("identity", &ours.identity, &theirs.identity);
+        all.both("identity", ours.identity.as_deref(), theirs.identity.as_deref());
     }
     if ours.request.method != theirs.request.method {
         all.add("method", format!("{} / {}", ours.request.method, theirs.request.method));
     }
     if ours.upstream != theirs.upstream {
-        all.both("upstream", &ours.upstream, &theirs.upstream);
+        let [one, other] = [ours, theirs].map(|it| it.upstream.as_ref().map(Uri::to_string));
+        all.both("upstream", one.as_deref(), other.as_deref());
     }
     let (one, other) = (&ours.request.uri, &theirs.request.uri);
     if one.path() != other.path() {
-        all.both("path", &one.path(), &other.path());
+        all.both("path", Some(one.path()), Some(other.path()));
     }
     if one.query() != other.query() {
         all.add("query", "it differs (not shown)"); // the client's, who may keep secrets there
