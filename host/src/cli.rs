@@ -220,6 +220,14 @@ pub struct ProxyArgs {
     /// How long a plugin may take to register [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Plugins")]
     pub register_timeout: Option<Duration>,
+    /// How long a deferred step of a plugin may take before it is cut off; for a single plugin:
+    /// deadline in its table of the configuration file [default: none]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Plugins")]
+    pub plugin_deadline: Option<Duration>,
+    /// From which time on a step of a plugin is logged as slow; for a single plugin: slow in its
+    /// table [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Plugins")]
+    pub plugin_slow: Option<Duration>,
 
     /// A candidate that sees copies of requests, compared with the plugin of its name, the patch of its
     /// point, or the built-in; may be given several times. PLACE is pre, post or a patch point, NAME

@@ -4,6 +4,7 @@
 use crate::Usage;
 use crate::cli::{FormatArg, HttpArg, ProxyArgs};
 use crate::events::Secret;
+use crate::policy::{BreakerTable, OnPanicKey, PolicyKeys};
 use crate::values::{network, time};
 use anyhow::Context;
 use host_events::OnError;
@@ -40,6 +41,10 @@ pub(crate) struct File {
     #[serde(deserialize_with = "duration")]
     pub(crate) shadow_deadline: Option<Duration>,
     pub(crate) shadow_ignore: Vec<String>,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) plugin_deadline: Option<Duration>,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) plugin_slow: Option<Duration>,
     pub(crate) event_plugin: Vec<EventPluginTable>,
     pub(crate) events: Option<String>,
     pub(crate) events_size: Option<u64>,
@@ -88,8 +93,17 @@ pub(crate) struct File {
 pub(crate) struct PluginTable {
     pub(crate) path: String,
     /// Passed to the plugin as JSON.
-    #[serde(default)]
     pub(crate) config: Option<toml::Table>,
+    /// What becomes of a request in which it panics: `fail` or `bypass`.
+    pub(crate) on_panic: Option<OnPanicKey>,
+    /// When it is called no more for a while.
+    pub(crate) breaker: Option<BreakerTable>,
+    /// How long a deferred step may take.
+    #[serde(default, deserialize_with = "duration")]
+    pub(crate) deadline: Option<Duration>,
+    /// From here on a step is slow.
+    #[serde(default, deserialize_with = "duration")]
+    pub(crate) slow: Option<Duration>,
 }
 
 /// A candidate in the file: `[[shadow]]`.
@@ -132,10 +146,35 @@ pub(crate) struct EventPluginTable {
 }
 
 /// A patch's configuration: `[patches.authenticator]`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct PatchTable {
-    pub(crate) config: toml::Table,
+    /// Passed to the patch as JSON.
+    pub(crate) config: Option<toml::Table>,
+    /// What becomes of a request in which it panics: `fail` or `bypass`.
+    pub(crate) on_panic: Option<OnPanicKey>,
+    /// When it is called no more for a while.
+    pub(crate) breaker: Option<BreakerTable>,
+    /// How long a deferred step may take.
+    #[serde(default, deserialize_with = "duration")]
+    pub(crate) deadline: Option<Duration>,
+    /// From here on a step is slow.
+    #[serde(default, deserialize_with = "duration")]
+    pub(crate) slow: Option<Duration>,
+}
+
+impl PluginTable {
+    pub(crate) fn policy_keys(&self) -> PolicyKeys {
+        let Self { on_panic, breaker, deadline, slow, .. } = *self;
+        PolicyKeys { on_panic, breaker, deadline, slow }
+    }
+}
+
+impl PatchTable {
+    pub(crate) fn policy_keys(&self) -> PolicyKeys {
+        let Self { on_panic, breaker, deadline, slow, .. } = *self;
+        PolicyKeys { on_panic, breaker, deadline, slow }
+    }
 }
 
 impl File {
@@ -180,6 +219,8 @@ impl File {
             shadow_least: flags.shadow_least.or(self.shadow_least),
             shadow_deadline: flags.shadow_deadline.or(self.shadow_deadline),
             shadow_ignore: [flags.shadow_ignore, self.shadow_ignore].concat(),
+            plugin_deadline: flags.plugin_deadline.or(self.plugin_deadline),
+            plugin_slow: flags.plugin_slow.or(self.plugin_slow),
             event_plugin: flags.event_plugin,
             events: flags.events.or(self.events),
             events_size: flags.events_size.or(self.events_size),
@@ -230,7 +271,7 @@ pub(crate) struct FilePlugins {
     pub(crate) shadow: Vec<ShadowTable>,
 }
 
-fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+pub(crate) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
     time(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
 }
 
@@ -276,6 +317,9 @@ mod tests {
             ("idle-timeout = 'soon'", "write 30s or 500ms"),
             ("port = 'x:y'", "is nowhere to listen"),
             ("[[pre-plugin]]\nconfig = {}", "missing field `path`"),
+            ("[[pre-plugin]]\npath = 'x'\non-panic = 'ignore'", "unknown variant `ignore`"),
+            ("[patches.error_page]\nbreaker = {}", "missing field `failures`"),
+            ("[patches.error_page]\nslow = 5", "expected a string"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.is::<Usage>());

@@ -14,6 +14,7 @@ pub mod logging;
 pub mod new;
 pub mod operator;
 mod plugins;
+mod policy;
 pub mod proxy;
 mod shadows;
 pub mod test;

@@ -2,11 +2,12 @@
 
 use crate::Usage;
 use crate::cli::ProxyArgs;
-use crate::file::{FilePlugins, PluginTable};
+use crate::file::{FilePlugins, PatchTable, PluginTable};
+use crate::policy::{Defaults, PolicyKeys};
 use crate::shadows::{self, AskedShadow};
 use anyhow::{Context, Result};
 use host_proxy::native::{Loader, Locator, PATCH_POINTS, Plugin, scan_patches};
-use host_proxy::{Credentials, Life, Parts, Place, Policy, Stage};
+use host_proxy::{Credentials, Parts, Place, Policy, Stage};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -62,10 +63,30 @@ pub(crate) fn load(
     loader: &Loader,
 ) -> Result<Parts> {
     let locator = locator(&args.plugin_dir);
-    let list = |tables: &[PluginTable], flags: &[String], place| -> Result<Vec<Arc<Stage>>> {
-        let tables = tables.iter().map(Asked::of_file);
-        let flags = flags.iter().map(|text| Ok(Asked::parse(text)?));
-        tables.chain(flags).map(|asked| load_one(&asked?, &locator, loader, place)).collect()
+    let defaults = Defaults::check(args)?;
+    let (shadows, settings) = (AskedShadow::all(args, file)?, shadows::settings(args)?);
+    // Also those of points that have no patch yet.
+    for (point, table) in &file.patches {
+        let Some(place) = Place::of(point).filter(|_| PATCH_POINTS.contains(&&**point)) else {
+            let points = PATCH_POINTS.join(", ");
+            return Err(Usage(format!("[patches.{point}]: the patch points are {points}")).into());
+        };
+        defaults.policy(&format!("[patches.{point}]"), place, &table.policy_keys())?;
+    }
+    let list = |tables: &[PluginTable], flags: &[String], place: Place| {
+        let tables = tables.iter().map(|table| {
+            let name = format!("[[{place}-plugin]] {}", table.path);
+            let policy = defaults.policy(&name, place, &table.policy_keys())?;
+            Ok((Asked::of_file(table)?, policy))
+        });
+        let flags = flags.iter().map(|text| {
+            let policy = defaults.policy(text, place, &PolicyKeys::default())?;
+            Ok((Asked::parse(text)?, policy))
+        });
+        // All of them are looked at before the first is loaded.
+        let asked = tables.chain(flags).collect::<Result<Vec<_>>>()?;
+        let load = |(asked, policy)| load_one(&asked, &locator, loader, place, policy);
+        asked.into_iter().map(load).collect::<Result<Vec<_>>>()
     };
     let mut parts = Parts {
         pre: list(&file.pre, &args.pre_plugin, Place::Pre)?,
@@ -73,14 +94,15 @@ pub(crate) fn load(
         credentials,
         ..Parts::default()
     };
-    if let Some(unknown) = file.patches.keys().find(|point| !PATCH_POINTS.contains(&&***point)) {
-        let points = PATCH_POINTS.join(", ");
-        return Err(Usage(format!("[patches.{unknown}]: the patch points are {points}")).into());
-    }
-    load_patches(args.patches.as_deref(), file, loader, &mut parts)?;
-    let settings = shadows::settings(args)?;
-    for asked in AskedShadow::all(args, file)? {
-        let shadow = asked.load(settings.clone(), &locator, loader, &parts)?;
+    load_patches(args.patches.as_deref(), file, &defaults, loader, &mut parts)?;
+    for asked in shadows {
+        // What stands where nothing else does is treated as the file says, or as by default.
+        let policy = |place: Place| {
+            let table = file.patches.get(place.as_str());
+            let keys = table.map(PatchTable::policy_keys).unwrap_or_default();
+            defaults.policy(&format!("[patches.{place}]"), place, &keys)
+        };
+        let shadow = asked.load(settings.clone(), &locator, loader, &parts, policy)?;
         parts.shadows.push(shadow);
     }
     Ok(parts)
@@ -89,6 +111,7 @@ pub(crate) fn load(
 fn load_patches(
     asked: Option<&Path>,
     file: &FilePlugins,
+    defaults: &Defaults,
     loader: &Loader,
     parts: &mut Parts,
 ) -> Result<()> {
@@ -97,8 +120,13 @@ fn load_patches(
         return Ok(()); // nobody asked for patches
     }
     for patch in scan_patches(folder)? {
-        let config = file.patches.get(patch.point);
-        let config = config.map(|table| serde_json::to_string(&table.config)).transpose()?;
+        let place = Place::of(patch.point)
+            .with_context(|| format!("the patch point {} is not connected", patch.point))?;
+        let table = file.patches.get(patch.point);
+        let keys = table.map(PatchTable::policy_keys).unwrap_or_default();
+        let policy = defaults.policy(&format!("[patches.{place}]"), place, &keys)?;
+        let config = table.and_then(|table| table.config.as_ref());
+        let config = config.map(serde_json::to_string).transpose()?;
         let plugin = loader.load(&patch.path, &config.unwrap_or_default());
         let plugin =
             plugin.with_context(|| format!("the patch of {} is not usable", patch.point))?;
@@ -108,9 +136,7 @@ fn load_patches(
             tracing::warn!("{path} registers more than {}; the rest is not used", patch.point);
         }
         tracing::info!("Loading patched {} module", patch.point);
-        let place = Place::of(patch.point)
-            .with_context(|| format!("the patch point {} is not connected", patch.point))?;
-        let stage = Some(Stage::new(plugin, place, Policy::default(), Arc::default()));
+        let stage = Some(Stage::new(plugin, place, policy, Arc::default()));
         match place {
             Place::ReverseProxy => parts.reverse_proxy = stage,
             Place::Authenticator => parts.authenticator = stage,
@@ -121,13 +147,19 @@ fn load_patches(
     Ok(())
 }
 
-fn load_one(asked: &Asked, locator: &Locator, loader: &Loader, place: Place) -> Result<Arc<Stage>> {
+fn load_one(
+    asked: &Asked,
+    locator: &Locator,
+    loader: &Loader,
+    place: Place,
+    policy: Policy,
+) -> Result<Arc<Stage>> {
     let path = locator.find(&asked.path)?;
     let plugin = loader
         .load(&path, &asked.config)
         .with_context(|| format!("the {} plugin is not usable", place.as_str().to_uppercase()))?;
     describe(&plugin, place.as_str());
-    Ok(Stage::new(plugin, place, Policy::default(), Arc::new(Life::default())))
+    Ok(Stage::new(plugin, place, policy, Arc::default()))
 }
 
 fn describe(plugin: &Plugin, place: &str) {

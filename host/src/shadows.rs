@@ -53,20 +53,25 @@ impl AskedShadow {
         tables.chain(flags).collect()
     }
 
-    /// Loads the candidate, for its place beside `parts`. Blocks.
+    /// Loads the candidate, for its place beside `parts`; `policy` is for one that takes no other's
+    /// place. Blocks.
     pub(crate) fn load(
         &self,
         settings: ShadowSettings,
         locator: &Locator,
         loader: &Loader,
         parts: &Parts,
+        policy: impl Fn(Place) -> Result<Policy, Usage>,
     ) -> Result<Arc<Shadow>> {
         let Self { asked, target } = self;
         let path = locator.find(&asked.path)?;
         let loaded = loader.load_candidate(&path, &asked.config);
         let (plugin, isolation) = loaded.context("the shadow is not usable")?;
         let (place, replaces) = target.find(&plugin, parts).map_err(Usage)?;
-        let policy = policy(parts, place, replaces.as_deref());
+        let policy = match policy_of(parts, place, replaces.as_deref()) {
+            Some(policy) => policy,
+            None => policy(place)?,
+        };
         let stage = Stage::new(plugin, place, policy, Arc::new(Life::default()));
         let shadow = Shadow::new(stage, Some(isolation), replaces.clone(), settings)?;
         let info = &shadow.candidate().plugin.info;
@@ -84,7 +89,7 @@ impl AskedShadow {
 }
 
 /// Once it is in use, a candidate is treated as what it replaces was.
-fn policy(parts: &Parts, place: Place, replaces: Option<&str>) -> Policy {
+fn policy_of(parts: &Parts, place: Place, replaces: Option<&str>) -> Option<Policy> {
     let stages = match place {
         Place::Pre => &parts.pre[..],
         Place::Post => &parts.post,
@@ -93,7 +98,7 @@ fn policy(parts: &Parts, place: Place, replaces: Option<&str>) -> Policy {
         Place::ErrorPage => parts.error_page.as_slice(),
     };
     let replaced = stages.iter().find(|stage| Some(&*stage.plugin.info.name) == replaces);
-    replaced.map_or_else(Policy::default, |stage| stage.policy)
+    replaced.map(|stage| stage.policy)
 }
 
 /// What is asked of all shadows.

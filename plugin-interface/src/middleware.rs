@@ -24,7 +24,8 @@ pub enum Step {
 ///
 /// The host calls one object from many threads at once, hence `&self` and `Sync`. A call must not
 /// block: defer, and wait in the asynchronous hook. A panic or an error is a 500 for that request,
-/// with the reason in the log and not in the answer.
+/// with the reason in the log and not in the answer; an operator may have said that a plugin that
+/// panics is passed by, and how long a deferred step may take.
 ///
 /// ```
 /// use plugin_interface::{Exchange, Middleware, Response, Result, Step};

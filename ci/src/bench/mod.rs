@@ -1,5 +1,6 @@
 //! `cargo xtask bench`
 
+mod faults;
 mod machine;
 mod peers;
 mod report;
@@ -22,6 +23,9 @@ pub(crate) struct Options {
     /// Only the events
     #[arg(long, conflicts_with_all = ["quick", "json"])]
     events: bool,
+    /// Only what a plugin that misbehaves costs the requests of others
+    #[arg(long, conflicts_with_all = ["events", "json"])]
+    faults: bool,
     /// Seconds of load for each proxy, over all rounds
     #[arg(long, value_name = "N", default_value_t = 14)]
     seconds: u32,
@@ -48,6 +52,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.events {
         return events();
     }
+    if options.faults {
+        return faults(options);
+    }
     let built = build()?;
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let results = service::until_interrupted(rounds::measure(&built, folder.path(), options))?
@@ -62,6 +69,35 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     step("single calls over the boundary: cargo bench");
     cargo::run(cargo::cargo().args(["bench", "--package", "host-proxy", "--features", "bench"]))?;
     events()
+}
+
+/// What the benchmark of faults runs.
+struct BuiltFaults {
+    host: PathBuf,
+    noop_plugin: PathBuf,
+    misbehaves: PathBuf,
+    upstream: PathBuf,
+    load: PathBuf,
+}
+
+fn faults(options: &Options) -> Result<()> {
+    step("building the host and a plugin that misbehaves (release)");
+    let packages = ["-p=host", "-p=xtask"];
+    let artefacts = cargo::build(cargo::cargo().args(["build", "--release"]).args(packages))?;
+    let fixture = |name: &str| {
+        let folder = cargo::root().join("fixtures/plugins").join(name);
+        build_plugin::library(&folder, "release", None)
+    };
+    let built = BuiltFaults {
+        host: cargo::find(&artefacts, "host")?,
+        noop_plugin: fixture("noop")?,
+        misbehaves: fixture("misbehaves")?,
+        upstream: cargo::find(&artefacts, "bench-upstream")?,
+        load: cargo::find(&artefacts, "bench-faults")?,
+    };
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    service::until_interrupted(faults::measure(&built, folder.path(), options))?
+        .context("interrupted; there are no figures without the last round")
 }
 
 fn events() -> Result<()> {

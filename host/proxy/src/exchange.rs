@@ -278,7 +278,7 @@ impl RawExchange for State {
     }
 
     fn take_body(&mut self) -> Body {
-        (self.body_changed, self.body_taken) = (true, true);
+        (self.body_changed, self.body_taken) = (true, !self.body.is_empty());
         self.body_changes += 1;
         std::mem::take(&mut self.body).into_plugin()
     }

@@ -5,8 +5,10 @@
 
 mod admin;
 mod basic_auth;
+mod breaker;
 mod cli;
 mod config_file;
+mod faults;
 mod grpc;
 mod h2;
 mod http2;

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails loudly
 
 mod audit;
+mod disabled;
+mod generations;
 mod locks;
 mod overload;
 mod server;

@@ -124,8 +124,18 @@ impl Setup {
     }
 
     pub(crate) fn load(&self, package: &str, config: &str, place: Place) -> Arc<Stage> {
+        self.load_with(package, config, place, Policy::default())
+    }
+
+    pub(crate) fn load_with(
+        &self,
+        package: &str,
+        config: &str,
+        place: Place,
+        policy: Policy,
+    ) -> Arc<Stage> {
         let plugin = self.loader.load(&library(package), config).unwrap();
-        Stage::new(plugin, place, Policy::default(), Arc::default())
+        Stage::new(plugin, place, policy, Arc::default())
     }
 
     /// A candidate beside what is in `parts` by now, in the place that `target` says.
@@ -182,8 +192,8 @@ impl Setup {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) proxy: Arc<Proxy>,
     parts: Parts,
-    proxy: Arc<Proxy>,
     runtime: Runtime,
     _folder: TempDir,
 }
@@ -214,6 +224,13 @@ impl Server {
         self.proxy.chain.store(Arc::new(chain));
         self.parts = parts;
         Ok(())
+    }
+
+    /// The metrics whose lines have all of this.
+    pub(crate) fn metric(&self, parts: &[&str]) -> Vec<String> {
+        let text = self.metrics.encode();
+        let lines = text.lines().filter(|line| parts.iter().all(|part| line.contains(part)));
+        lines.map(str::to_owned).collect()
     }
 
     /// Fails the test unless the metrics have this line.
