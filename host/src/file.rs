@@ -41,6 +41,8 @@ pub(crate) struct File {
     #[serde(deserialize_with = "duration")]
     pub(crate) shadow_deadline: Option<Duration>,
     pub(crate) shadow_ignore: Vec<String>,
+    pub(crate) no_watch: bool,
+    pub(crate) generations: Option<usize>,
     #[serde(deserialize_with = "duration")]
     pub(crate) plugin_deadline: Option<Duration>,
     #[serde(deserialize_with = "duration")]
@@ -85,6 +87,8 @@ pub(crate) struct File {
     pub(crate) access_log: Option<String>,
     #[serde(deserialize_with = "parsed")]
     pub(crate) admin: Option<Listen>,
+    pub(crate) admin_token_file: Option<PathBuf>,
+    pub(crate) admin_host: Vec<String>,
 }
 
 /// A plugin in the file: `[[pre-plugin]]` or `[[post-plugin]]`.
@@ -219,6 +223,8 @@ impl File {
             shadow_least: flags.shadow_least.or(self.shadow_least),
             shadow_deadline: flags.shadow_deadline.or(self.shadow_deadline),
             shadow_ignore: [flags.shadow_ignore, self.shadow_ignore].concat(),
+            no_watch: flags.no_watch || self.no_watch,
+            generations: flags.generations.or(self.generations),
             plugin_deadline: flags.plugin_deadline.or(self.plugin_deadline),
             plugin_slow: flags.plugin_slow.or(self.plugin_slow),
             event_plugin: flags.event_plugin,
@@ -256,6 +262,11 @@ impl File {
             log_format: flags.log_format.or(self.log_format),
             access_log: flags.access_log.or(self.access_log),
             admin: flags.admin.or(self.admin),
+            admin_token_file: flags
+                .admin_token_file
+                .or(self.admin_token_file.filter(|_| flags.admin_token.is_none())),
+            admin_token: flags.admin_token,
+            admin_host: [flags.admin_host, self.admin_host].concat(),
         };
         (args, plugins)
     }

@@ -12,6 +12,7 @@ use crate::native::Offers;
 use crate::shadow::Shadow;
 use crate::stage::{OnPanic, Place, Stage};
 use plugin_interface::host::{authenticator_object, error_page_object, reverse_proxy_object};
+use std::any::Any;
 use std::sync::Arc;
 
 /// What to make a chain of: the plugins, and what the host brings.
@@ -35,7 +36,12 @@ pub struct Parts {
     pub audit: Option<Arc<dyn AuditLog>>,
     /// Candidates that see copies of requests.
     pub shadows: Vec<Arc<Shadow>>,
+    /// Held by the chain: dropped when the last request that passes it has ended.
+    pub in_use: Option<InUse>,
 }
+
+/// What tells, by being dropped, that nothing passes a chain any more.
+pub type InUse = Arc<dyn Any + Send + Sync>;
 
 impl Chain {
     /// Links the parts. An error says which plugin is in a place that is not for what it offers.
@@ -79,9 +85,10 @@ impl Chain {
             return Err(wrong_place(&error_page, "it registers no error_page"));
         };
         let error_page = Part::new("", &error_page, object);
-        let Parts { locks, audit, shadows, .. } = parts;
+        let Parts { locks, audit, in_use: _in_use, shadows, .. } = parts;
         let watches = shadows.into_iter().filter_map(|shadow| beside(shadow, &links)).collect();
-        let chain = Self { links, reverse_proxy, error_page, locks, audit, metrics, watches };
+        let chain =
+            Self { links, reverse_proxy, error_page, locks, audit, metrics, watches, _in_use };
         chain.watch();
         Ok(chain)
     }

@@ -7,7 +7,7 @@ mod fail;
 mod steps;
 
 pub use auth::LockCheck;
-pub use build::Parts;
+pub use build::{InUse, Parts};
 
 use crate::audit::AuditLog;
 use crate::exchange::State;
@@ -31,6 +31,7 @@ pub struct Chain {
     audit: Option<Arc<dyn AuditLog>>,
     metrics: Arc<Metrics>,
     watches: Vec<Watch>,
+    _in_use: Option<InUse>,
 }
 
 enum Link {

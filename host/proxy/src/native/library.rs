@@ -1,6 +1,7 @@
 //! A library: opened, checked both ways, registered.
 
-use super::cache;
+use super::cache::{self, Content};
+use super::elf;
 use super::isolation::Isolation;
 use super::refusal::{Reason, Refusal};
 use super::services::HostSide;
@@ -15,8 +16,9 @@ use plugin_interface::host::{
     ReverseProxyObject,
 };
 use plugin_interface::{Registrar, VERSION};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 /// Loads libraries and keeps what must be known of all of them together.
@@ -25,6 +27,8 @@ pub struct Loader {
     host: Arc<HostSide>,
     register_limit: Duration,
     loaded: Mutex<Vec<Loaded>>,
+    /// The hashes of all that was opened, what was refused then included: it stays mapped.
+    mapped: Mutex<HashSet<String>>,
 }
 
 /// A library that has been taken. Never unloaded.
@@ -122,7 +126,7 @@ impl Loader {
     /// A loader that copies libraries to `cache`, lends them `host`, and gives each
     /// `register_limit` to register.
     pub fn new(cache: PathBuf, host: Arc<HostSide>, register_limit: Duration) -> Self {
-        Self { cache, host, register_limit, loaded: Mutex::default() }
+        Self { cache, host, register_limit, loaded: Mutex::default(), mapped: Mutex::default() }
     }
 
     /// Loads a library and registers it with `config`. The same file can be loaded many times; its
@@ -130,7 +134,20 @@ impl Loader {
     ///
     /// Blocks for as long as the library takes, at most the limit: not for a thread of the runtime.
     pub fn load(&self, path: &Path, config: &str) -> Result<Plugin, Refusal> {
-        self.load_in(None, path, config)
+        match Content::read(path) {
+            Ok(content) => self.load_content(path, &content, config),
+            Err(error) => Err(unreadable(path, error)),
+        }
+    }
+
+    /// The same for a file that was read: whatever is at `path` by now, this content is loaded.
+    pub fn load_content(
+        &self,
+        path: &Path,
+        content: &Content,
+        config: &str,
+    ) -> Result<Plugin, Refusal> {
+        self.load_in(None, path, content, config)
     }
 
     /// The same for a candidate, which is to see copies of requests: what it asks of the host has
@@ -138,10 +155,11 @@ impl Loader {
     pub fn load_candidate(
         &self,
         path: &Path,
+        content: &Content,
         config: &str,
     ) -> Result<(Plugin, Isolation), Refusal> {
         let isolation = Isolation::new(self.host.store.clone());
-        let plugin = self.load_in(Some(isolation.clone()), path, config)?;
+        let plugin = self.load_in(Some(isolation.clone()), path, content, config)?;
         Ok((plugin, isolation))
     }
 
@@ -149,10 +167,11 @@ impl Loader {
         &self,
         isolation: Option<Isolation>,
         path: &Path,
+        content: &Content,
         config: &str,
     ) -> Result<Plugin, Refusal> {
         let mut info = Info::default();
-        match self.try_load(isolation, path, config, &mut info) {
+        match self.try_load(isolation, path, content, config, &mut info) {
             Ok(offers) => Ok(Plugin { path: path.to_owned(), info, offers }),
             Err(reason) => {
                 let info = (!info.sha256.is_empty()).then(|| Box::new(info));
@@ -161,9 +180,24 @@ impl Loader {
         }
     }
 
+    /// Where the copies are.
+    pub fn folder(&self) -> &Path {
+        &self.cache
+    }
+
+    /// How many different libraries are mapped.
+    pub fn mapped(&self) -> usize {
+        lock(&self.mapped).len()
+    }
+
+    /// Whether a library of this content is mapped already.
+    pub fn has_mapped(&self, sha256: &str) -> bool {
+        lock(&self.mapped).contains(sha256)
+    }
+
     /// Tells every library that the log filter has changed.
     pub fn log_filter_changed(&self) {
-        for library in self.loaded.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for library in lock(&self.loaded).iter() {
             library.module.log_filter_changed()();
         }
     }
@@ -172,11 +206,13 @@ impl Loader {
         &self,
         isolation: Option<Isolation>,
         path: &Path,
+        content: &Content,
         config: &str,
         info: &mut Info,
     ) -> Result<Offers, Reason> {
-        let copy = cache::copy(path, &self.cache)?;
-        (info.sha256, info.size) = (copy.sha256.clone(), copy.size);
+        (info.sha256, info.size) = (content.sha256.clone(), content.bytes.len() as u64);
+        elf::whole(&content.bytes).map_err(Reason::NotALibrary)?;
+        let copy = cache::copy(content, &self.cache)?;
 
         // Opening runs the library's initialisers, and registering its code: on a thread of its
         // own, which is left behind if it does not come back.
@@ -186,7 +222,7 @@ impl Loader {
         let host = self.host.clone();
         let thread = std::thread::Builder::new().name("plugin register".to_owned());
         let started = thread.spawn(move || {
-            let opened = lib_header_from_path(&copy.path).map_err(reason);
+            let opened = lib_header_from_path(&copy).map_err(reason);
             let _ = header_sender.send(opened);
             // The other side has checked the layout, or hung up.
             let Ok((module, name, config)) = configs.recv() else { return };
@@ -195,7 +231,11 @@ impl Loader {
         started.map_err(Reason::Unreadable)?;
 
         let hangs = |_| Reason::Hangs(self.register_limit);
-        let header = header.recv_timeout(self.register_limit).map_err(hangs)??;
+        let header = header.recv_timeout(self.register_limit).map_err(hangs);
+        if !matches!(header, Ok(Err(_))) {
+            lock(&self.mapped).insert(info.sha256.clone());
+        }
+        let header = header??;
         let module = self.check(header, info, path)?;
         let name = info.name.clone();
         let _ = config_sender.send((module, name, config.to_owned()));
@@ -219,7 +259,7 @@ impl Loader {
         let layout = header.layout().ok_or(Reason::NoPlugin)?;
         compatible(ours(), layout).map_err(|differences| Reason::Layout { plugin, differences })?;
 
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = lock(&self.loaded);
         let known = loaded.iter().any(|library| library.sha256 == info.sha256);
         if !known {
             for library in loaded.iter() {
@@ -246,6 +286,14 @@ impl Loader {
         }
         Ok(module)
     }
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> Refusal {
+    Refusal { path: path.to_owned(), info: None, reason: Reason::Unreadable(error) }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn register(

@@ -144,6 +144,11 @@ fn lent(context: RRef<'static, ()>) -> &'static Lent {
     }
 }
 
+/// The name of the plugin that calls.
+pub(super) fn caller(context: RRef<'static, ()>) -> &'static str {
+    &lent(context).plugin
+}
+
 /// Runs a call from a plugin; a panic of ours must not unwind into it.
 pub(super) fn shielded<T, R: Into<Option<T>>>(otherwise: T, call: impl FnOnce() -> R) -> T {
     catch_unwind(AssertUnwindSafe(call)).ok().and_then(Into::into).unwrap_or(otherwise)

@@ -2,7 +2,7 @@
 //! real.
 
 use fixtures::{Connection, Reply, Upstream, library};
-use host_proxy::native::{HostSide, Loader, LogEvents};
+use host_proxy::native::{Content, HostSide, Loader, LogEvents};
 use host_proxy::{
     AuditEvent, AuditLog, Chain, Client, ClientConfig, Config, Credentials, Drain, Limits, Listen,
     LockCheck, MemoryStore, Metrics, Parts, Place, Policy, Prefix, Proxy, Report, Shadow,
@@ -147,7 +147,9 @@ impl Setup {
         settings: ShadowSettings,
     ) -> Result<Arc<Shadow>, String> {
         let target = ShadowTarget::parse(target).unwrap_or_default();
-        let (plugin, isolation) = self.loader.load_candidate(&library(package), config).unwrap();
+        let (path, loader) = (library(package), &self.loader);
+        let content = Content::read(&path).unwrap();
+        let (plugin, isolation) = loader.load_candidate(&path, &content, config).unwrap();
         let (place, replaces) = target.find(&plugin, &self.parts)?;
         let stage = Stage::new(plugin, place, Policy::default(), Arc::default());
         let shadow = Shadow::new(stage, Some(isolation), replaces, settings).unwrap();
