@@ -3,14 +3,16 @@
 use crate::Usage;
 use crate::cli::ProxyArgs;
 use crate::file::{FilePlugins, ShadowTable};
-use crate::operator;
+use crate::operator::{self, date};
 use crate::plugins::Asked;
 use anyhow::{Context, Result};
-use host_proxy::native::{Loader, Locator};
-use host_proxy::{Life, Parts, Place, Policy, Shadow, ShadowSettings, ShadowTarget, Stage};
+use host_proxy::native::{Content, Loader};
+use host_proxy::{
+    Life, Parts, Place, Policy, Shadow, ShadowSettings, ShadowTarget, Stage, State,
+};
 use http::HeaderName;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// A candidate as the user asked for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,26 +55,24 @@ impl AskedShadow {
         tables.chain(flags).collect()
     }
 
-    /// Loads the candidate, for its place beside `parts`; `policy` is for one that takes no other's
-    /// place. Blocks.
+    /// Loads the candidate from this content, whatever is at `path` by now, for its place beside
+    /// `parts`; `policy` is for one that takes no other's place. Blocks.
     pub(crate) fn load(
         &self,
+        (path, content): (&Path, &Content),
         settings: ShadowSettings,
-        locator: &Locator,
         loader: &Loader,
         parts: &Parts,
-        policy: impl Fn(Place) -> Result<Policy, Usage>,
+        policy: impl Fn(Place) -> Policy,
     ) -> Result<Arc<Shadow>> {
-        let Self { asked, target } = self;
-        let path = locator.find(&asked.path)?;
-        let loaded = loader.load_candidate(&path, &asked.config);
+        let life = Arc::new(Life::default());
+        life.enter(State::Loading);
+        let loaded = loader.load_candidate(path, content, &self.asked.config);
         let (plugin, isolation) = loaded.context("the shadow is not usable")?;
-        let (place, replaces) = target.find(&plugin, parts).map_err(Usage)?;
-        let policy = match policy_of(parts, place, replaces.as_deref()) {
-            Some(policy) => policy,
-            None => policy(place)?,
-        };
-        let stage = Stage::new(plugin, place, policy, Arc::new(Life::default()));
+        let (place, replaces) = self.target.find(&plugin, parts).map_err(Usage)?;
+        let inherited = policy_of(parts, place, replaces.as_deref());
+        let policy = inherited.unwrap_or_else(|| policy(place));
+        let stage = Stage::new(plugin, place, policy, life);
         let shadow = Shadow::new(stage, Some(isolation), replaces.clone(), settings)?;
         let info = &shadow.candidate().plugin.info;
         tracing::info!(
@@ -128,17 +128,12 @@ pub(crate) fn settings(args: &ProxyArgs) -> Result<ShadowSettings> {
     })
 }
 
-/// What an operator sees of a shadow: `plugin` is the candidate as it is shown, `compared_with` the
-/// number of what it is compared with, 0 if that is nothing.
-pub(crate) fn status(
-    shadow: &Shadow,
-    plugin: operator::Plugin,
-    compared_with: u64,
-) -> operator::Shadow {
+/// What an operator sees of a shadow; `compared_with` is the number of the part that it is compared
+/// with, 0 if that is none.
+pub(crate) fn status(shadow: &Shadow, compared_with: u64) -> operator::Shadow {
     let (report, settings) = (shadow.report(), shadow.settings());
-    let time = |time: SystemTime| humantime::format_rfc3339_millis(time).to_string();
     operator::Shadow {
-        plugin,
+        plugin: operator::Plugin::of(shadow.candidate()),
         compared_with,
         requests: report.requests,
         differed: report.differed,
@@ -155,7 +150,7 @@ pub(crate) fn status(
             .differences
             .into_iter()
             .map(|it| operator::Difference {
-                time: time(it.time),
+                time: date(it.time),
                 method: it.method,
                 path: it.path,
                 what: it.what,

@@ -36,7 +36,7 @@ use tally::{Request, Tally};
 use worker::Worker;
 
 /// How a shadow looks, and what is asked of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ShadowSettings {
     /// The share of requests that it sees, from 0 to 1.
     pub sample: f64,
@@ -183,7 +183,7 @@ impl Shadow {
     }
 
     /// Puts the candidate into the place of what it was compared with, and takes this shadow out.
-    /// The chain that is made of them must not be used before [`Shadow::promote`] has agreed.
+    /// The chain that is made of them must not be used before [`Shadow::promote`].
     pub fn put_into(&self, parts: &mut Parts) {
         parts.shadows.retain(|shadow| !std::ptr::eq(&**shadow, self));
         let candidate = self.candidate.clone();
@@ -200,18 +200,25 @@ impl Shadow {
         }
     }
 
-    /// Ends the shadow: the candidate sees no more copies, and what it does has effect from here
-    /// on. The last step before the chain with it is put to use. The error says in a few lines why
-    /// it is not to be; nothing has changed then. With `force` it is asked nothing.
-    pub fn promote(&self, force: bool) -> Result<Arc<Stage>, String> {
-        if !force {
-            self.verdict().map_err(|why| self.refusal(&why))?;
-        }
+    /// Whether it may be promoted; the error says in a few lines why not, with what differed on the
+    /// last requests.
+    pub fn may_be_promoted(&self) -> Result<(), String> {
+        self.verdict().map_err(|why| self.refusal(&why))
+    }
+
+    /// Ends the shadow: the candidate sees no more copies, and what it does has effect from here on.
+    /// It is asked nothing. The last step before the chain with it is put to use.
+    pub fn promote(&self) -> Arc<Stage> {
         self.promoted.store(true, Ordering::Relaxed);
         if let Some(isolation) = &self.isolation {
             isolation.lift();
         }
-        Ok(self.candidate.clone())
+        self.candidate.clone()
+    }
+
+    /// Whether it was promoted.
+    pub fn is_promoted(&self) -> bool {
+        self.promoted.load(Ordering::Relaxed)
     }
 
     fn verdict(&self) -> Result<(), String> {

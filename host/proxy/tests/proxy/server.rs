@@ -222,7 +222,10 @@ impl Server {
         let mut parts = self.parts.clone();
         shadow.put_into(&mut parts);
         let chain = Chain::new(parts.clone(), self.metrics.clone()).unwrap();
-        shadow.promote(force)?;
+        if !force {
+            shadow.may_be_promoted()?;
+        }
+        shadow.promote();
         self.proxy.chain.store(Arc::new(chain));
         self.parts = parts;
         Ok(())
