@@ -25,7 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// The in-memory store has room for so many bytes.
 const STORE: usize = 64 << 20;
 
-/// So many native libraries may be mapped unless it is told otherwise: each takes some 100 KiB.
+/// So many native libraries may be mapped unless it is told otherwise.
 const GENERATIONS: usize = 64;
 
 /// Runs the proxy until it is told to end.
@@ -99,7 +99,7 @@ async fn start(
     );
     let loader = Arc::new(Loader::new(config.state.join("plugins"), host, config.register_timeout));
     let folder = folder_of(folder, &config.state);
-    let record = folder.as_ref().map_or_else(Record::default, Folder::record);
+    let record = folder.as_ref().map_or_else(Record::none, Folder::record);
     let locks = store.clone().map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);
     let audit = queue.clone().map(|queue| queue as Arc<dyn AuditLog>);
     let (in_use, drained) = live::in_use();

@@ -7,9 +7,7 @@ use crate::operator::{self, date};
 use crate::plugins::Asked;
 use anyhow::{Context, Result};
 use host_proxy::native::{Content, Loader};
-use host_proxy::{
-    Life, Parts, Place, Policy, Shadow, ShadowSettings, ShadowTarget, Stage, State,
-};
+use host_proxy::{Life, Parts, Place, Policy, Shadow, ShadowSettings, ShadowTarget, Stage, State};
 use http::HeaderName;
 use std::path::Path;
 use std::sync::Arc;

@@ -72,6 +72,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) copies_do: bool,
     /// Whether it is taken in place of any file.
     pub(crate) only_copies: bool,
+    /// Whether files that are new must settle first.
+    pub(crate) settle: bool,
     /// How many libraries may be mapped; none if it does not matter.
     pub(crate) budget: Option<usize>,
 }
@@ -146,11 +148,7 @@ impl Builder<'_> {
         if refused.is_empty() { Ok(slots) } else { Err(refused) }
     }
 
-    fn slot(
-        &self,
-        wanted: Wanted<OfProxy>,
-        taken: &[Slot],
-    ) -> Result<Slot, Refused> {
+    fn slot(&self, wanted: Wanted<OfProxy>, taken: &[Slot]) -> Result<Slot, Refused> {
         let Wanted { key, path, content, of: (place, config, policy, promotion) } = wanted;
         let stays = self.present.slots.iter().find(|slot| {
             slot.is(place, &path, &config, policy, &content.sha256)
@@ -161,19 +159,19 @@ impl Builder<'_> {
         }
         let load =
             |content: &Content| plugins::load(self.loader, place, &path, content, &config, policy);
-        let stage = match (load(&content), self.fallback(&key, &content.sha256)) {
-            (Ok(stage), _) => stage,
-            (Err(refusal), Some(copy)) if let Ok(stage) = load(&copy) => {
-                fallen_back(&key, &refusal, &copy);
-                stage
-            }
-            (Err(refusal), _) => {
-                let why = format!("{}: {refusal}", unusable(place));
-                let info = refusal.info.map(|info| *info);
-                return Err(Refused::of(key, path, Some(content.sha256), info, why));
-            }
+        let refusal = match load(&content) {
+            Ok(stage) => return Ok(Slot { key, config, stage, promotion }),
+            Err(refusal) => refusal,
         };
-        Ok(Slot { key, config, stage, promotion })
+        if let Some(copy) = self.fallback(&key, &content.sha256)
+            && let Ok(stage) = load(&copy)
+        {
+            fallen_back(&key, &refusal, &copy);
+            return Ok(Slot { key, config, stage, promotion });
+        }
+        let why = format!("{}: {refusal}", unusable(place));
+        let info = refusal.info.map(|info| *info);
+        Err(Refused::of(key, path, Some(content.sha256), info, why))
     }
 
     /// The event plugins, loaded.
@@ -229,29 +227,21 @@ impl Builder<'_> {
     ) -> Result<EventSlot, Refused> {
         let life = Arc::new(Life::default());
         life.enter(State::Loading);
-        let mut sha256 = content.sha256.clone();
-        let kept = content.keep(self.loader.folder(), extension(&content));
-        if let Err(error) = kept {
+        let sha256 = content.sha256.clone();
+        if let Err(error) = content.keep(self.loader.folder(), extension(&content)) {
             tracing::warn!("a copy of {} cannot be kept: {error}", manifest.path.display());
         }
-        let mut loaded = loader.load(manifest.clone(), content.bytes).await;
-        if let (Err(error), Some(copy)) = (&loaded, self.fallback(&key, &sha256)) {
-            let again = loader.load(manifest.clone(), copy.bytes.clone()).await;
-            if again.is_ok() {
-                fallen_back(&key, &format_args!("{error:#}"), &copy);
-                (loaded, sha256) = (again, copy.sha256);
-            }
+        let error = match loader.load(manifest.clone(), content.bytes).await {
+            Ok(plugin) => return Ok(EventSlot::new(key, manifest, sha256, plugin, life)),
+            Err(error) => format!("{error:#}"),
+        };
+        if let Some(copy) = self.fallback(&key, &sha256)
+            && let Ok(plugin) = loader.load(manifest.clone(), copy.bytes.clone()).await
+        {
+            fallen_back(&key, &error, &copy);
+            return Ok(EventSlot::new(key, manifest, copy.sha256, plugin, life));
         }
-        match loaded {
-            Ok(plugin) => {
-                life.enter(State::Ready);
-                Ok(EventSlot { key, manifest, sha256, plugin: Some(Arc::new(plugin)), life })
-            }
-            Err(error) => {
-                let why = format!("{error:#}");
-                Err(Refused::of(key, manifest.path, Some(sha256), None, why))
-            }
-        }
+        Err(Refused::of(key, manifest.path, Some(sha256), None, error))
     }
 
     /// Reads files; what is in use, or was, is whole and need not settle.
@@ -259,7 +249,8 @@ impl Builder<'_> {
         let in_use = self.in_use.values().map(|it| &*it.sha256);
         let held = self.holds.values().filter_map(|(content, _)| content.as_deref());
         let known: HashSet<&str> = in_use.chain(held).collect();
-        let whole = |sha256: &str| known.contains(sha256) || self.loader.has_mapped(sha256);
+        let whole =
+            |sha256: &str| !self.settle || known.contains(sha256) || self.loader.has_mapped(sha256);
         contents::read(paths, whole)
     }
 

@@ -83,6 +83,7 @@ impl Start<'_> {
             asked: true,
             copies_do: !clean,
             only_copies,
+            settle: false,
             budget: None,
         };
         let mut declarations = self.locate(&first.declared)?;
@@ -91,8 +92,7 @@ impl Start<'_> {
         let events = builder.events(&first.declared, self.events).await.map_err(all)?;
         let credentials = first.declared.credentials.clone();
         first.set = Set { slots, events, credentials, shadows: Vec::new() };
-        let shadows =
-            tokio::task::block_in_place(|| builder.shadows(&first.declared, &first.set));
+        let shadows = tokio::task::block_in_place(|| builder.shadows(&first.declared, &first.set));
         first.set.shadows = shadows.map_err(all)?;
         first.holds = builder.holds;
         Ok(())

@@ -168,9 +168,7 @@ fn promoted(shadow: &Shadow, asked: &AskedShadow, set: &Set, declared: &Declared
         (Some(Slot { key, promotion: Some(before), .. }), _) => {
             (key.clone(), before.over_content.clone(), before.over_config.clone())
         }
-        (Some(slot), _) => {
-            (slot.key.clone(), Some(slot.sha256().to_owned()), slot.config.clone())
-        }
+        (Some(slot), _) => (slot.key.clone(), Some(slot.sha256().to_owned()), slot.config.clone()),
         (None, Place::Pre | Place::Post) => {
             (Key::added(place, asked.asked.path.clone()), None, String::new())
         }

@@ -60,6 +60,11 @@ pub(crate) struct Held {
 }
 
 impl Record {
+    /// Of a first run: like one after an orderly end, there is nothing to fall back on.
+    pub(crate) fn none() -> Self {
+        Self { clean: true, ..Self::default() }
+    }
+
     /// What was in use, by key.
     pub(crate) fn in_use(&self) -> BTreeMap<Key, Entry> {
         by_key(self.plugins.clone())
@@ -102,16 +107,16 @@ impl Folder {
                 Err(error) => Err(error.into()),
             }
         };
-        // A first run is like one after an orderly end: there is nothing to fall back on.
-        read()
-            .map(|found| found.unwrap_or(Record { clean: true, ..Record::default() }))
-            .unwrap_or_else(|error| {
+        match read() {
+            Ok(found) => found.unwrap_or_else(Record::none),
+            Err(error) => {
                 let path = path.display();
                 tracing::error!(
                     "{path}, where the plugins of the last run are, cannot be read: {error}"
                 );
-                Record::default()
-            })
+                Record::none()
+            }
+        }
     }
 
     /// Replaces the record: all of it is on disk when this returns, or the old one is still there.
@@ -178,12 +183,12 @@ mod tests {
     fn a_record_is_what_was_written_and_a_damaged_one_is_none() {
         let state = tempfile::tempdir().unwrap();
         let folder = Folder::take(state.path()).unwrap().unwrap();
-        assert_eq!(folder.record(), Record::default());
+        assert_eq!(folder.record(), Record::none());
         folder.write(&record()).unwrap();
         assert_eq!(folder.record(), record());
         let text = fs::read_to_string(state.path().join(RECORD)).unwrap();
         fs::write(state.path().join(RECORD), &text[..text.len() / 2]).unwrap();
-        assert_eq!(folder.record(), Record::default());
+        assert_eq!(folder.record(), Record::none());
     }
 
     #[test]

@@ -122,6 +122,7 @@ impl Live {
             asked: trigger != Trigger::File,
             copies_do: false,
             only_copies: false,
+            settle: true,
             budget: Some(self.world.budget),
         };
         let located = declared.locate();
@@ -147,7 +148,12 @@ impl Live {
         let mut changes = Vec::new();
         if set.is_same(&self.lock().set) {
             let mut now = self.lock();
+            let held_else = now.holds != holds;
             (now.declared, now.holds) = (declared, holds);
+            drop(now);
+            if held_else {
+                self.remember(false);
+            }
         } else {
             let chain = self.chain(&set).map_err(|why| vec![misplaced(&set, why)])?;
             changes = self.swap(declared, set, holds, chain);

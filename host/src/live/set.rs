@@ -6,7 +6,7 @@ use super::record::Entry;
 use super::shadows::ShadowSlot;
 use host_events::{EventPlugin, Manifest};
 use host_proxy::{Credentials, Life, Parts, Place, Policy, Stage, State};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Everything that is in use, or was: what rollback brings back.
@@ -40,6 +40,20 @@ pub(crate) struct EventSlot {
     pub(crate) life: Arc<Life>,
 }
 
+impl EventSlot {
+    /// A plugin that is ready.
+    pub(crate) fn new(
+        key: Key,
+        manifest: Manifest,
+        sha256: String,
+        plugin: EventPlugin,
+        life: Arc<Life>,
+    ) -> Self {
+        life.enter(State::Ready);
+        Self { key, manifest, sha256, plugin: Some(Arc::new(plugin)), life }
+    }
+}
+
 impl Slot {
     pub(crate) fn sha256(&self) -> &str {
         &self.stage.plugin.info.sha256
@@ -49,13 +63,13 @@ impl Slot {
     pub(crate) fn is(
         &self,
         place: Place,
-        path: &PathBuf,
+        path: &Path,
         config: &str,
         policy: Policy,
         sha256: &str,
     ) -> bool {
         let stage = &self.stage;
-        (stage.place, &stage.plugin.path, &*self.config) == (place, path, config)
+        (stage.place, &*stage.plugin.path, &*self.config) == (place, path, config)
             && stage.policy == policy
             && self.sha256() == sha256
     }

@@ -69,9 +69,10 @@ impl Builder<'_> {
         set: &Set,
     ) -> Result<Option<ShadowSlot>> {
         let path = declared.locate_shadow(asked).map_err(|why| anyhow!(why))?;
-        let promoted = set.slots.iter().find(|slot| {
-            slot.promotion.as_ref().is_some_and(|promotion| promotion.is_of(asked))
-        });
+        let promoted = set
+            .slots
+            .iter()
+            .find(|slot| slot.promotion.as_ref().is_some_and(|promotion| promotion.is_of(asked)));
         let known = [
             promoted.map(|slot| slot.sha256().to_owned()),
             present.map(|slot| slot.shadow.candidate().plugin.info.sha256.clone()),
