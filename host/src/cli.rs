@@ -291,6 +291,27 @@ pub struct ProxyArgs {
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Plugins")]
     pub plugin_slow: Option<Duration>,
 
+    /// A candidate that sees copies of requests, compared with the plugin of its name, the patch of its
+    /// point, or the built-in; may be given several times. PLACE is pre, post or a patch point, NAME
+    /// the plugin in whose place it would be, or nothing
+    #[arg(long, value_name = "[PLACE[:NAME]=]PATH[={JSON}]", help_heading = "Shadows")]
+    pub shadow: Vec<String>,
+    /// The share of requests that shadows see [default: 1]
+    #[arg(long, value_name = "SHARE", help_heading = "Shadows")]
+    pub shadow_sample: Option<f64>,
+    /// The share of requests on which a shadow may differ and yet be promoted [default: 0.01]
+    #[arg(long, value_name = "SHARE", help_heading = "Shadows")]
+    pub shadow_limit: Option<f64>,
+    /// On how many requests it must have been compared to be promoted [default: 100]
+    #[arg(long, value_name = "COUNT", help_heading = "Shadows")]
+    pub shadow_least: Option<u64>,
+    /// How long a shadow may take for a request [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Shadows")]
+    pub shadow_deadline: Option<Duration>,
+    /// A header whose values are not compared, only that it is there; may be given several times
+    #[arg(long, value_name = "NAME", help_heading = "Shadows")]
+    pub shadow_ignore: Vec<String>,
+
     /// A WebAssembly plugin that sees audit events; may be given several times, in order. Limits,
     /// secrets and more are for the configuration file: [[event-plugin]]
     #[arg(long, value_name = "PATH.wasm[={JSON}]", help_heading = "Events")]

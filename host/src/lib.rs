@@ -17,6 +17,7 @@ pub mod operator;
 mod plugins;
 mod policy;
 pub mod proxy;
+mod shadows;
 pub mod status;
 mod table;
 pub mod tell;

@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::headers::{admit, remove_hop_by_hop};
 use crate::patience::{Patience, Timers};
 use crate::phase::{self, Phase};
+use crate::shadow::copies;
 use crate::span::RequestSpan;
 use crate::traffic::{OpenConnection, Traffic};
 use crate::upgrade;
@@ -179,6 +180,7 @@ impl Proxy {
         });
 
         let mut state = State::new(head, Payload::Incoming(body.into()), connection);
+        chain.copies(&mut state);
         // Also a request that is refused has a state: the error page may look at it.
         let admitted = match admit(&mut state.request, connection, &self.config) {
             Ok(admitted) => admitted,
@@ -329,6 +331,7 @@ impl Proxy {
         mut watch: Option<Box<Watch>>,
         guard_is_off: bool,
     ) -> Response<ProxyBody> {
+        copies::compare(&mut state);
         let mut head = state.response.take().unwrap_or_else(|| {
             // Cannot be: a request that nobody answered was forwarded or failed.
             let mut head = Response::new(()).into_parts().0;

@@ -3,6 +3,7 @@
 
 use super::contents;
 use super::declared::{Declaration, Declared, File, Key};
+use super::promote::{Promotion, Promotions};
 use super::record::{Entry, copy, extension};
 use super::set::{EventSlot, Set, Slot, short};
 use crate::events::EventLoader;
@@ -63,6 +64,8 @@ pub(crate) struct Builder<'a> {
     /// The contents that are in use, or were in the last run.
     pub(crate) in_use: BTreeMap<Key, Entry>,
     pub(crate) holds: Holds,
+    /// What takes the place of declarations, as long as they are what they were.
+    pub(crate) promotions: Promotions,
     /// Whether the user has asked, so that what was refused is tried again.
     pub(crate) asked: bool,
     /// Whether a copy of what was in use does in place of a file that does not load.
@@ -82,6 +85,9 @@ struct Wanted<Of> {
     content: Content,
     of: Of,
 }
+
+/// Of a plugin of the proxy's.
+type OfProxy = (Place, String, Policy, Option<Promotion>);
 
 /// What a file comes to.
 enum Choice {
@@ -110,6 +116,12 @@ impl Builder<'_> {
                 }
                 (File::At(_), Ok(content)) => Ok(Some(content)),
             };
+            if let Some((promotion, content)) = self.promoted(&key, &content, &config) {
+                let path = promotion.file.clone();
+                let of = (place, promotion.config.clone(), policy, Some(promotion));
+                wanted.push(Wanted { key, path, content, of });
+                continue;
+            }
             match self.choose(&key, content) {
                 Ok(Choice::Take(content)) => {
                     // Without a file it is what was in use.
@@ -117,7 +129,7 @@ impl Builder<'_> {
                         Some(entry) if path.as_os_str().is_empty() => entry.file.clone(),
                         _ => path,
                     };
-                    wanted.push(Wanted { key, path, content, of: (place, config, policy) });
+                    wanted.push(Wanted { key, path, content, of: (place, config, policy, None) });
                 }
                 Ok(Choice::Leave) => {}
                 Err(why) => refused.push(Refused::of(key, path, None, None, why)),
@@ -136,30 +148,26 @@ impl Builder<'_> {
         if refused.is_empty() { Ok(slots) } else { Err(refused) }
     }
 
-    fn slot(
-        &self,
-        wanted: Wanted<(Place, String, Policy)>,
-        taken: &[Slot],
-    ) -> Result<Slot, Refused> {
-        let Wanted { key, path, content, of: (place, config, policy) } = wanted;
+    fn slot(&self, wanted: Wanted<OfProxy>, taken: &[Slot]) -> Result<Slot, Refused> {
+        let Wanted { key, path, content, of: (place, config, policy, promotion) } = wanted;
         let stays = self.present.slots.iter().find(|slot| {
             slot.is(place, &path, &config, policy, &content.sha256)
                 && !taken.iter().any(|other| Arc::ptr_eq(&other.stage, &slot.stage))
         });
         if let Some(slot) = stays {
-            return Ok(Slot { key, ..slot.clone() });
+            return Ok(Slot { key, promotion, ..slot.clone() });
         }
         let load =
             |content: &Content| plugins::load(self.loader, place, &path, content, &config, policy);
         let refusal = match load(&content) {
-            Ok(stage) => return Ok(Slot { key, config, stage }),
+            Ok(stage) => return Ok(Slot { key, config, stage, promotion }),
             Err(refusal) => refusal,
         };
         if let Some(copy) = self.fallback(&key, &content.sha256)
             && let Ok(stage) = load(&copy)
         {
             fallen_back(&key, &refusal, &copy);
-            return Ok(Slot { key, config, stage });
+            return Ok(Slot { key, config, stage, promotion });
         }
         let why = format!("{}: {refusal}", unusable(place));
         let info = refusal.info.map(|info| *info);
@@ -287,7 +295,7 @@ impl Builder<'_> {
         copy(self.loader.folder(), &in_use.sha256).ok()
     }
 
-    fn check_budget(&self, wanted: &[Wanted<(Place, String, Policy)>]) -> Result<(), Vec<Refused>> {
+    fn check_budget(&self, wanted: &[Wanted<OfProxy>]) -> Result<(), Vec<Refused>> {
         let Some(budget) = self.budget else { return Ok(()) };
         let is_new = |it: &&Wanted<_>| {
             extension(&it.content) == "so" && !self.loader.has_mapped(&it.content.sha256)
@@ -307,7 +315,7 @@ impl Builder<'_> {
 }
 
 /// What a reload comes to that would map more than may be: the place for a host that replaces itself.
-fn exhausted(path: &std::path::Path, mapped: usize, budget: usize) -> String {
+pub(super) fn exhausted(path: &std::path::Path, mapped: usize, budget: usize) -> String {
     format!(
         "{}: refused: {mapped} native libraries are mapped, and there may be {budget}, since none is \
          ever unmapped; restart the host, or give it more with --generations",

@@ -6,16 +6,19 @@ use crate::cli::ProxyArgs;
 use crate::file::{FilePlugins, PatchTable, PluginTable};
 use crate::plugins::{Asked, kind, locator};
 use crate::policy::{Defaults, PolicyKeys};
+use crate::shadows::{self, AskedShadow};
 use anyhow::Result;
 use host_events::Manifest;
 use host_proxy::native::{Locator, PATCH_POINTS, scan_patches};
-use host_proxy::{Credentials, Place, Policy};
+use host_proxy::{Credentials, Place, Policy, ShadowSettings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The place of an event plugin in keys.
 const EVENT: &str = "event";
+/// Which of those with the same path one is that is not declared.
+const ADDED: usize = u32::MAX as usize;
 
 /// What identifies a declaration from one reload to the next, and from one run to the next.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -60,6 +63,10 @@ pub(crate) struct Declared {
     locator: Locator,
     pub(crate) events: Vec<Manifest>,
     pub(crate) credentials: Option<Credentials>,
+    pub(crate) shadows: Vec<AskedShadow>,
+    pub(crate) shadow_settings: ShadowSettings,
+    /// Of plugins that no table is about.
+    policy: Policy,
 }
 
 impl Declared {
@@ -106,7 +113,25 @@ impl Declared {
             locator: locator(&args.plugin_dir),
             events,
             credentials,
+            shadows: AskedShadow::all(args, file)?,
+            shadow_settings: shadows::settings(args)?,
+            policy: defaults.policy("--shadow", Place::Pre, &PolicyKeys::default())?,
         })
+    }
+
+    /// The file of a shadow; the error says where it was looked for.
+    pub(crate) fn locate_shadow(&self, shadow: &AskedShadow) -> Result<PathBuf, String> {
+        self.locator.find(&shadow.asked.path).map_err(|error| error.to_string())
+    }
+
+    /// How what stands there is treated when it fails, unless its own table says so.
+    pub(crate) fn policy(&self, place: Place) -> Policy {
+        self.patches.get(&place).map_or(self.policy, |(_, policy)| *policy)
+    }
+
+    /// The configuration of a patch.
+    pub(crate) fn patch_config(&self, place: Place) -> &str {
+        self.patches.get(&place).map_or("", |(config, _)| config)
     }
 
     /// The folder of patches.
@@ -173,6 +198,15 @@ impl Declared {
 impl Key {
     pub(crate) fn patch(place: Place) -> Self {
         Self { place: place.as_str().to_owned(), asked: PathBuf::new(), nth: 0 }
+    }
+
+    /// Of a plugin that was promoted where none was declared.
+    pub(crate) fn added(place: Place, asked: PathBuf) -> Self {
+        Self { place: place.as_str().to_owned(), asked, nth: ADDED }
+    }
+
+    pub(crate) fn is_added(&self) -> bool {
+        self.nth == ADDED
     }
 
     pub(crate) fn event(name: &str) -> Self {

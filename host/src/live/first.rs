@@ -7,6 +7,7 @@
 
 use super::build::{Builder, Holds, Refused, Why};
 use super::declared::{Declaration, Declared, File};
+use super::promote::Promotions;
 use super::record::Record;
 use super::set::Set;
 use crate::events::EventLoader;
@@ -78,16 +79,21 @@ impl Start<'_> {
             present: &nothing,
             in_use: self.record.in_use(),
             holds: holds.collect(),
+            promotions: Promotions::of(&self.record.promoted).asked_for(&first.declared),
             asked: true,
             copies_do: !clean,
             only_copies,
             settle: false,
             budget: None,
         };
-        let declarations = self.locate(&first.declared)?;
+        let mut declarations = self.locate(&first.declared)?;
+        declarations.extend(builder.promotions.additions(&first.declared));
         let slots = tokio::task::block_in_place(|| builder.slots(declarations)).map_err(all)?;
         let events = builder.events(&first.declared, self.events).await.map_err(all)?;
-        first.set = Set { slots, events, credentials: first.declared.credentials.clone() };
+        let credentials = first.declared.credentials.clone();
+        first.set = Set { slots, events, credentials, shadows: Vec::new() };
+        let shadows = tokio::task::block_in_place(|| builder.shadows(&first.declared, &first.set));
+        first.set.shadows = shadows.map_err(all)?;
         first.holds = builder.holds;
         Ok(())
     }

@@ -25,10 +25,12 @@ mod declared;
 mod first;
 mod operate;
 mod past;
+mod promote;
 mod record;
 mod reload;
 mod rollback;
 mod set;
+mod shadows;
 mod status;
 mod watch;
 
@@ -205,6 +207,7 @@ impl Live {
             clean,
             plugins: now.set.entries(),
             rolled_back: rolled_back.map(held).collect(),
+            promoted: now.set.promotions().record(),
         };
         drop(now);
         if let Err(error) = folder.write(&record) {

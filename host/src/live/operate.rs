@@ -1,6 +1,7 @@
 //! What an operator tells the host.
 
 use super::Live;
+use super::promote::NotPromoted;
 use super::reload::Trigger;
 use super::rollback::NoRollback;
 use crate::locks::Lock;
@@ -57,9 +58,10 @@ impl Live {
                 ),
                 NoRollback::Failed(why) => declined(Reason::Failed, why),
             }),
-            Command::Promote { .. } => {
-                Err(declined(Reason::Conflict, "there is no shadow to promote"))
-            }
+            Command::Promote { force } => self.promote(force).await.map_err(|why| match why {
+                NotPromoted::Conflict(why) => declined(Reason::Conflict, why),
+                NotPromoted::Failed(why) => declined(Reason::Failed, why),
+            }),
             Command::Disable { id } => {
                 let (_turn, stage) = (self.turn.lock().await, self.stage(id)?);
                 stage.disable("by an operator").map_err(|why| declined(Reason::Conflict, why))?;

@@ -4,6 +4,7 @@
 //! swap, so that a host that was killed comes up with what it had: see [`super::first`].
 
 use super::declared::Key;
+use super::promote::Promotion;
 use anyhow::{Context, Result};
 use host_proxy::native::Content;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,17 @@ pub(crate) struct Record {
     /// What stays out, since it was rolled back.
     #[serde(default)]
     pub(crate) rolled_back: Vec<Held>,
+    /// What was promoted.
+    #[serde(default)]
+    pub(crate) promoted: Vec<Promoted>,
+}
+
+/// A shadow that was promoted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Promoted {
+    #[serde(flatten)]
+    pub(crate) key: Key,
+    pub(crate) promotion: Promotion,
 }
 
 /// A plugin that was in use.

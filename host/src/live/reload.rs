@@ -111,24 +111,29 @@ impl Live {
             let now = self.lock();
             (now.set.clone(), now.holds.clone())
         };
+        let declared = &asked.declared;
+        let promotions = present.promotions().asked_for(declared);
         let mut builder = Builder {
             loader: &self.world.loader,
             present: &present,
             in_use: by_key(present.entries()),
             holds,
+            promotions,
             asked: trigger != Trigger::File,
             copies_do: false,
             only_copies: false,
             settle: true,
             budget: Some(self.world.budget),
         };
-        let declared = &asked.declared;
         let located = declared.locate();
-        let located = located.map_err(|error| vec![Refused::whole(format!("{error:#}"))])?;
+        let mut located = located.map_err(|error| vec![Refused::whole(format!("{error:#}"))])?;
+        located.extend(builder.promotions.additions(declared));
         let slots = tokio::task::block_in_place(|| builder.slots(located))?;
         let events = self.world.events.as_ref().map(|(loader, _)| loader);
         let events = builder.events(declared, events).await?;
-        let set = Set { slots, events, credentials: declared.credentials.clone() };
+        let credentials = declared.credentials.clone();
+        let mut set = Set { slots, events, credentials, shadows: Vec::new() };
+        set.shadows = tokio::task::block_in_place(|| builder.shadows(declared, &set))?;
         Ok(Ready { set, holds: builder.holds })
     }
 

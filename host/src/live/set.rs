@@ -1,7 +1,9 @@
 //! The set of plugins in use.
 
 use super::declared::Key;
+use super::promote::Promotion;
 use super::record::Entry;
+use super::shadows::ShadowSlot;
 use host_events::{EventPlugin, Manifest};
 use host_proxy::{Credentials, Life, Parts, Place, Policy, Stage, State};
 use std::path::Path;
@@ -14,6 +16,7 @@ pub(crate) struct Set {
     pub(crate) slots: Vec<Slot>,
     pub(crate) events: Vec<EventSlot>,
     pub(crate) credentials: Option<Credentials>,
+    pub(crate) shadows: Vec<ShadowSlot>,
 }
 
 /// A declaration of the proxy's with what it has come to.
@@ -22,6 +25,8 @@ pub(crate) struct Slot {
     pub(crate) key: Key,
     pub(crate) config: String,
     pub(crate) stage: Arc<Stage>,
+    /// There if a shadow was promoted to its place.
+    pub(crate) promotion: Option<Promotion>,
 }
 
 /// An event plugin.
@@ -84,6 +89,7 @@ impl Set {
                 Place::ErrorPage => parts.error_page = Some(stage),
             }
         }
+        parts.shadows = self.shadows.iter().map(|slot| slot.shadow.clone()).collect();
         parts
     }
 
@@ -115,6 +121,12 @@ impl Set {
             && self.slots.iter().zip(&other.slots).all(|(a, b)| Arc::ptr_eq(&a.stage, &b.stage))
             && self.events.len() == other.events.len()
             && self.events.iter().zip(&other.events).all(|(a, b)| Arc::ptr_eq(&a.life, &b.life))
+            && self.shadows.len() == other.shadows.len()
+            && self.shadows.iter().all(|slot| other.has_shadow(slot))
+    }
+
+    fn has_shadow(&self, shadow: &ShadowSlot) -> bool {
+        self.shadows.iter().any(|slot| Arc::ptr_eq(&slot.shadow, &shadow.shadow))
     }
 
     /// The hash of what a declaration has come to.
@@ -161,6 +173,16 @@ impl Set {
                 changes.push(format!("{} is gone", slot.key));
             }
         }
+        for slot in self.shadows.iter().filter(|slot| !before.has_shadow(slot)) {
+            let candidate = slot.shadow.candidate();
+            changes.push(format!("{} is a shadow at {}", named(candidate), candidate.place));
+        }
+        for slot in before.shadows.iter().filter(|slot| !self.has_shadow(slot)) {
+            let candidate = slot.shadow.candidate();
+            if !self.has(candidate) && !slot.is_in(&self.shadows) {
+                changes.push(format!("{} is no shadow any more", named(candidate)));
+            }
+        }
         if changes.is_empty() && !self.is_same(before) {
             let who = self.credentials != before.credentials;
             changes.push(if who { "who may log in" } else { "the order of plugins" }.to_owned());
@@ -184,8 +206,9 @@ impl Set {
         }
     }
 
-    /// As it is kept for rollback: without what takes memory.
+    /// As it is kept for rollback: without what takes memory, and what cannot come back.
     pub(crate) fn kept(mut self) -> Self {
+        self.shadows.retain(|slot| !slot.shadow.is_promoted());
         for slot in &mut self.events {
             slot.plugin = None;
         }

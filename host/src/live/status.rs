@@ -84,6 +84,7 @@ impl Live {
                 since: date(now.since),
                 can_roll_back: now.before.is_some(),
             },
+            shadows: now.set.shadows.iter().map(|slot| slot.status(&chain)).collect(),
             plugins,
             past: now.past.list(),
             generations: operator::Generations {

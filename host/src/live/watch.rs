@@ -80,6 +80,7 @@ impl Live {
                 File::Missing(_) | File::None => declaration.key.asked,
             })
             .chain(declared.events.iter().map(|manifest| manifest.path.clone()))
+            .chain(declared.shadows.iter().filter_map(|it| declared.locate_shadow(it).ok()))
             .collect();
         files.insert(declared.patches_dir().to_owned());
         files.remove(Path::new(""));

@@ -1,6 +1,7 @@
 //! A chain is put together: who stands where, and who may.
 
 use super::auth::{Auth, Gate};
+use super::beside::beside;
 use super::{Chain, Link, LockCheck, Part};
 use crate::audit::AuditLog;
 use crate::builtin::basic_auth::BasicAuth;
@@ -8,6 +9,7 @@ use crate::builtin::error_page::PlainText;
 use crate::builtin::{Credentials, reverse_proxy::Untouched};
 use crate::metrics::Metrics;
 use crate::native::Offers;
+use crate::shadow::Shadow;
 use crate::stage::{OnPanic, Place, Stage};
 use plugin_interface::host::{authenticator_object, error_page_object, reverse_proxy_object};
 use std::any::Any;
@@ -32,6 +34,8 @@ pub struct Parts {
     pub locks: Option<Arc<dyn LockCheck>>,
     /// Where logins and requests are recorded.
     pub audit: Option<Arc<dyn AuditLog>>,
+    /// Candidates that see copies of requests.
+    pub shadows: Vec<Arc<Shadow>>,
     /// Held by the chain: dropped when the last request that passes it has ended.
     pub in_use: Option<InUse>,
 }
@@ -81,8 +85,10 @@ impl Chain {
             return Err(wrong_place(&error_page, "it registers no error_page"));
         };
         let error_page = Part::new("", &error_page, object);
-        let Parts { locks, audit, in_use: _in_use, .. } = parts;
-        let chain = Self { links, reverse_proxy, error_page, locks, audit, metrics, _in_use };
+        let Parts { locks, audit, in_use: _in_use, shadows, .. } = parts;
+        let watches = shadows.into_iter().filter_map(|shadow| beside(shadow, &links)).collect();
+        let chain =
+            Self { links, reverse_proxy, error_page, locks, audit, metrics, watches, _in_use };
         chain.watch();
         Ok(chain)
     }

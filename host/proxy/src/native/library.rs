@@ -2,6 +2,7 @@
 
 use super::cache::{self, Content};
 use super::elf;
+use super::isolation::Isolation;
 use super::refusal::{Reason, Refusal};
 use super::services::HostSide;
 use super::verdict::{compatible, ours};
@@ -135,10 +136,7 @@ impl Loader {
     pub fn load(&self, path: &Path, config: &str) -> Result<Plugin, Refusal> {
         match Content::read(path) {
             Ok(content) => self.load_content(path, &content, config),
-            Err(error) => {
-                let reason = Reason::Unreadable(error);
-                Err(Refusal { path: path.to_owned(), info: None, reason })
-            }
+            Err(error) => Err(unreadable(path, error)),
         }
     }
 
@@ -149,8 +147,31 @@ impl Loader {
         content: &Content,
         config: &str,
     ) -> Result<Plugin, Refusal> {
+        self.load_in(None, path, content, config)
+    }
+
+    /// The same for a candidate, which is to see copies of requests: what it asks of the host has
+    /// no effect until [`crate::Shadow::promote`].
+    pub fn load_candidate(
+        &self,
+        path: &Path,
+        content: &Content,
+        config: &str,
+    ) -> Result<(Plugin, Isolation), Refusal> {
+        let isolation = Isolation::new(self.host.store.clone());
+        let plugin = self.load_in(Some(isolation.clone()), path, content, config)?;
+        Ok((plugin, isolation))
+    }
+
+    fn load_in(
+        &self,
+        isolation: Option<Isolation>,
+        path: &Path,
+        content: &Content,
+        config: &str,
+    ) -> Result<Plugin, Refusal> {
         let mut info = Info::default();
-        match self.try_load(path, content, config, &mut info) {
+        match self.try_load(isolation, path, content, config, &mut info) {
             Ok(offers) => Ok(Plugin { path: path.to_owned(), info, offers }),
             Err(reason) => {
                 let info = (!info.sha256.is_empty()).then(|| Box::new(info));
@@ -183,6 +204,7 @@ impl Loader {
 
     fn try_load(
         &self,
+        isolation: Option<Isolation>,
         path: &Path,
         content: &Content,
         config: &str,
@@ -204,7 +226,7 @@ impl Loader {
             let _ = header_sender.send(opened);
             // The other side has checked the layout, or hung up.
             let Ok((module, name, config)) = configs.recv() else { return };
-            let _ = offers_sender.send(register(module, &host, &name, &config));
+            let _ = offers_sender.send(register(module, &host, isolation, &name, &config));
         });
         started.map_err(Reason::Unreadable)?;
 
@@ -266,6 +288,10 @@ impl Loader {
     }
 }
 
+fn unreadable(path: &Path, error: std::io::Error) -> Refusal {
+    Refusal { path: path.to_owned(), info: None, reason: Reason::Unreadable(error) }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -273,11 +299,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn register(
     module: PluginModule_Ref,
     host: &Arc<HostSide>,
+    isolation: Option<Isolation>,
     name: &str,
     config: &str,
 ) -> Result<Offers, Reason> {
     let mut offers = Offers::default();
-    let services = host.services(name);
+    let (services, _span) = match &isolation {
+        None => (host.services(name), None),
+        Some(isolation) => {
+            (host.services_in(isolation, name), Some(Isolation::span(name).entered()))
+        }
+    };
     match module.register()(Registrar::new(&mut offers), services, config.into()) {
         ROk(()) if offers.list().is_empty() => {
             Err(Reason::Offers("it registered nothing".to_owned()))

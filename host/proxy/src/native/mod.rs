@@ -9,6 +9,7 @@
 mod cache;
 mod elf;
 mod find;
+mod isolation;
 mod library;
 mod log;
 mod patches;
@@ -19,6 +20,8 @@ mod verdict;
 
 pub use cache::{Content, sha256};
 pub use find::{Locator, NotFound};
+pub use isolation::Isolation;
+pub(crate) use isolation::on_copies;
 pub use library::{Info, Loader, Offers, Plugin};
 pub use patches::{PATCH_POINTS, PatchError, PatchFile, scan as scan_patches};
 pub use recent::{LogLine, recent_lines};
