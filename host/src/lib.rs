@@ -14,7 +14,9 @@ pub mod logging;
 pub mod new;
 mod plugins;
 pub mod proxy;
+pub mod sign;
 pub mod test;
+pub mod trust;
 mod values;
 pub mod vendor;
 
