@@ -20,7 +20,10 @@ pub(super) enum Protection {
 /// Makes a key in this file, and the public one beside it. Overwrites nothing.
 pub(super) fn generate(path: &Path, protection: Protection) -> Result<(PublicKey, PathBuf)> {
     let public_path = path.with_extension("pub");
-    ensure!(public_path != path, "--key is the secret key's file: give it another ending than .pub");
+    ensure!(
+        public_path != path,
+        "--key is the secret key's file: give it another ending than .pub"
+    );
     for path in [path, &public_path] {
         ensure!(
             !path.try_exists().unwrap_or(true),
@@ -70,8 +73,7 @@ pub(super) fn read(
             path.display()
         )
     })?;
-    let no_key =
-        || anyhow!("{} is no secret key of minisign; give another --key", path.display());
+    let no_key = || anyhow!("{} is no secret key of minisign; give another --key", path.display());
     let bytes = text.lines().nth(1).and_then(|line| STANDARD.decode(line.trim()).ok());
     let key = SecretKey::from_bytes(&bytes.ok_or_else(no_key)?).map_err(|_| no_key())?;
     let encrypted = key.is_encrypted();

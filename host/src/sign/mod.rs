@@ -75,8 +75,7 @@ fn sign_one(plugin: &Path, secret: &SecretKey, public: &PublicKey) -> Result<Pat
     let signed = format!("timestamp:{seconds}\tfile:{name}\thashed"); // as minisign says it
     let comment = format!("signature from host sign, key {}", id(public));
     let content = File::open(plugin)?;
-    let signature =
-        minisign::sign(Some(public), secret, content, Some(&signed), Some(&comment))?;
+    let signature = minisign::sign(Some(public), secret, content, Some(&signed), Some(&comment))?;
     let path = signature_of(plugin);
     replace(&path, signature.into_string().as_bytes())
         .with_context(|| format!("{} cannot be written", path.display()))?;

@@ -81,7 +81,8 @@ fn meant(word: &str) -> Result<(Entry, String)> {
         let key = Entry::of_file(&content).map_err(|error| anyhow!("{word} {error}"))?;
         return Ok((key.unwrap_or_else(|| Entry::Hash(sha256(&content))), name));
     }
-    let entry = Entry::parse(word).map_err(|error| anyhow!("{error}, and there is no such file"))?;
+    let entry =
+        Entry::parse(word).map_err(|error| anyhow!("{error}, and there is no such file"))?;
     Ok((entry, String::new()))
 }
 

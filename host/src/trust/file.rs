@@ -47,8 +47,11 @@ impl TrustFile {
         let text = fs::read_to_string(path).map_err(unreadable)?;
         permissions::check(path)
             .map_err(|why| FileError::Exposed { path: path.to_owned(), why })?;
-        Self::parse(&text)
-            .map_err(|(line, mistake)| FileError::Mistake { path: path.to_owned(), line, mistake })
+        Self::parse(&text).map_err(|(line, mistake)| FileError::Mistake {
+            path: path.to_owned(),
+            line,
+            mistake,
+        })
     }
 
     /// The same, of a file that need not be there yet.

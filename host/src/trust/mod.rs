@@ -98,8 +98,11 @@ impl Trust {
         if file.hashes().any(|hash| hash == sha256) {
             return Ok(());
         }
-        signature::verify(path, content, file.keys(), trust)
-            .map_err(|why| NotTrusted::Unknown { trust: trust.clone(), sha256, why })
+        signature::verify(path, content, file.keys(), trust).map_err(|why| NotTrusted::Unknown {
+            trust: trust.clone(),
+            sha256,
+            why,
+        })
     }
 }
 

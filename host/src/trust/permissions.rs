@@ -20,7 +20,7 @@ const ROOT: u32 = 0;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Exposed {
     /// The file, or a folder above it.
-    #[error("anybody may write {0}; run chmod o-w {0}", .0.display())]
+    #[error("anybody may write {path}; run chmod o-w {path}", path = .0.display())]
     Writable(PathBuf),
     /// It is in a folder like `/tmp`, where everybody may write and nobody take another's away.
     #[error(
@@ -30,10 +30,7 @@ pub(crate) enum Exposed {
     Foreign(PathBuf),
     /// Nobody knows.
     #[error("the permissions of {} cannot be read: {error}", path.display())]
-    Unreadable {
-        path: PathBuf,
-        error: io::Error,
-    },
+    Unreadable { path: PathBuf, error: io::Error },
 }
 
 /// Refuses a file or folder that anybody may change, replace or, if it is a folder, add to.
@@ -73,10 +70,7 @@ fn mode(path: &Path) -> Result<u32, Exposed> {
     Ok(examine(path, Path::metadata)?.mode())
 }
 
-fn examine(
-    path: &Path,
-    how: impl Fn(&Path) -> io::Result<Metadata>,
-) -> Result<Metadata, Exposed> {
+fn examine(path: &Path, how: impl Fn(&Path) -> io::Result<Metadata>) -> Result<Metadata, Exposed> {
     how(path).map_err(|error| Exposed::Unreadable { path: path.to_owned(), error })
 }
 

@@ -235,7 +235,9 @@ fn where_anybody_may_write_no_plugin_is_loaded_unless_that_is_allowed() {
     let starts = |args: &[&str]| drop(Host::start(&[args, &[TARGET]].concat()));
     let exposed = |path: &Path| {
         let path = path.display();
-        format!("anybody may write {path}; run chmod o-w {path}, or allow that with --allow-world-w")
+        format!(
+            "anybody may write {path}; run chmod o-w {path}, or allow that with --allow-world-w"
+        )
     };
     for (name, flag) in KINDS {
         let plugin = place.path(name);
