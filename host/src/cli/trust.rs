@@ -7,7 +7,8 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, Args)]
 pub struct TrustFlags {
     /// Load only what this file allows, native or WebAssembly: its lines are SHA-256 hashes, and
-    /// minisign public keys whose signatures lie beside the plugins (PLUGIN.minisig). See host trust
+    /// minisign public keys whose signatures lie beside the plugins (PLUGIN.minisig); more in host trust
+    /// --help
     #[arg(long, value_name = "FILE", help_heading = "Plugins")]
     pub plugin_trust: Option<PathBuf>,
     /// Load plugins and patches that anybody may change or replace, since their file or a folder on

@@ -111,3 +111,29 @@ impl Admission for Trust {
         self.check(path, content, || sha256.to_owned()).map_err(|why| why.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reload sees what the file says then, and one that is broken meanwhile allows nothing.
+    #[test]
+    fn the_file_is_read_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let [plugin, file] = ["a.wasm", "trust"].map(|name| folder.path().join(name));
+        std::fs::write(&plugin, "").unwrap();
+        let trust =
+            Trust::new(&TrustFlags { plugin_trust: Some(file.clone()), ..TrustFlags::default() });
+        let admitted = || trust.admit_module(&plugin, b"content").map_err(|it| it.to_string());
+        assert!(admitted().unwrap_err().contains("trust cannot be read"));
+        let hash = sha256(b"content");
+        std::fs::write(&file, &hash).unwrap();
+        assert_eq!(admitted(), Ok(()));
+        std::fs::write(&file, format!("{hash}\n{}", &hash[1..])).unwrap();
+        assert!(admitted().unwrap_err().contains("trust, line 2: "));
+        std::fs::write(&file, "").unwrap();
+        assert!(admitted().unwrap_err().contains("does not have its SHA-256"));
+        let without = Trust::new(&TrustFlags::default());
+        without.admit_module(&plugin, b"content").unwrap();
+    }
+}
