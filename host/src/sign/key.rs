@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, anyhow, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox};
+use minisign::{ErrorKind, KeyPair, PublicKey, SecretKey, SecretKeyBox};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -37,7 +37,7 @@ pub(super) fn generate(path: &Path, protection: Protection) -> Result<(PublicKey
         }
         Protection::Ask => (
             KeyPair::generate_encrypted_keypair(None).context(
-                "there is no password; give --password-file FILE, or --no-password for a key without",
+                "a password cannot be asked for; give --password-file FILE, or --no-password",
             )?,
             "encrypted",
         ),
@@ -76,13 +76,20 @@ pub(super) fn read(
     let no_key = || anyhow!("{} is no secret key of minisign; give another --key", path.display());
     let bytes = text.lines().nth(1).and_then(|line| STANDARD.decode(line.trim()).ok());
     let key = SecretKey::from_bytes(&bytes.ok_or_else(no_key)?).map_err(|_| no_key())?;
-    let encrypted = key.is_encrypted();
-    let content = SecretKeyBox::from_string(&text)?;
-    match encrypted {
-        false => content.into_unencrypted_secret_key(),
-        true => content.into_secret_key(password()?),
+    if !key.is_encrypted() {
+        // As it is: minisign 0.11 leaves the checksum of such a key empty. One that is damaged shows
+        // when its first signature is verified.
+        return Ok(key);
     }
-    .with_context(|| format!("the secret key {} cannot be used", path.display()))
+    let password = password()?;
+    let asked = password.is_none();
+    SecretKeyBox::from_string(&text)?.into_secret_key(password).map_err(|error| {
+        let what = match error.kind() {
+            ErrorKind::Io if asked => "'s password cannot be asked for; give --password-file FILE",
+            _ => " cannot be used",
+        };
+        anyhow!(error).context(format!("the secret key {}{what}", path.display()))
+    })
 }
 
 #[cfg(test)]
@@ -123,6 +130,21 @@ mod tests {
         assert!(PublicKey::from_secret_key(&secret).unwrap() == public);
         let error = format!("{:#}", read(&path, || password("wrong")).map(drop).unwrap_err());
         assert!(error.contains("cannot be used: Wrong password"), "{error}");
+    }
+
+    /// Written by the program minisign 0.11, with -W.
+    #[test]
+    fn a_key_of_minisigns_own_without_a_password_and_checksum_is_one() {
+        let (_folder, path, public) = made(Protection::None);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (comment, key) = text.trim().split_once('\n').unwrap();
+        let mut bytes = STANDARD.decode(key).unwrap();
+        let checksum = bytes.len() - 32;
+        bytes[checksum..].fill(0);
+        std::fs::write(&path, format!("{comment}\n{}\n", STANDARD.encode(bytes))).unwrap();
+        let secret = read(&path, nobody_knows).unwrap();
+        assert!(PublicKey::from_secret_key(&secret).unwrap() == public);
+        minisign::sign(Some(&public), &secret, &b"content"[..], None, None).unwrap();
     }
 
     #[test]
