@@ -2,7 +2,7 @@
 //! configuration as TOML.
 
 use crate::Usage;
-use crate::cli::{FormatArg, HttpArg, ProxyArgs};
+use crate::cli::{FormatArg, HttpArg, ProxyArgs, TrustFlags};
 use crate::events::Secret;
 use crate::policy::{BreakerTable, OnPanicKey, PolicyKeys};
 use crate::values::{network, time};
@@ -47,6 +47,8 @@ pub(crate) struct File {
     pub(crate) plugin_deadline: Option<Duration>,
     #[serde(deserialize_with = "duration")]
     pub(crate) plugin_slow: Option<Duration>,
+    pub(crate) plugin_trust: Option<PathBuf>,
+    pub(crate) allow_world_writable: bool,
     pub(crate) event_plugin: Vec<EventPluginTable>,
     pub(crate) events: Option<String>,
     pub(crate) events_size: Option<u64>,
@@ -227,6 +229,10 @@ impl File {
             generations: flags.generations.or(self.generations),
             plugin_deadline: flags.plugin_deadline.or(self.plugin_deadline),
             plugin_slow: flags.plugin_slow.or(self.plugin_slow),
+            trust: TrustFlags {
+                plugin_trust: flags.trust.plugin_trust.or(self.plugin_trust),
+                allow_world_writable: flags.trust.allow_world_writable || self.allow_world_writable,
+            },
             event_plugin: flags.event_plugin,
             events: flags.events.or(self.events),
             events_size: flags.events_size.or(self.events_size),

@@ -21,7 +21,9 @@ mod shadows;
 pub mod status;
 mod table;
 pub mod tell;
+pub mod sign;
 pub mod test;
+pub mod trust;
 mod values;
 pub mod vendor;
 

@@ -70,6 +70,7 @@ async fn start(
         None => None,
         Some((certificate, key)) => Some(Arc::new(Tls::load(certificate, key)?)),
     };
+    config.trust.check_file()?;
     let client = Client::new(&config.client)?;
     let metrics = Arc::new(Metrics::new());
     let folder = live::Folder::take(&config.state);
@@ -80,7 +81,7 @@ async fn start(
     let (mut events, event_loader) = match (events, &store) {
         (Some(config_of), Some(store)) => {
             let upstream = args.target.clone().unwrap_or_default();
-            let loader = EventLoader::new(&config_of, &config.state, store.clone(), &metrics)?;
+            let loader = EventLoader::new(&config_of, &config.trust, &config.state, store.clone(), &metrics)?;
             (Some(Events::start(config_of, &loader, upstream, &metrics)?), Some(loader))
         }
         _ => (None, None),
@@ -97,7 +98,8 @@ async fn start(
         metrics.clone(),
         sink,
     );
-    let loader = Arc::new(Loader::new(config.state.join("plugins"), host, config.register_timeout));
+    let loader = Loader::new(config.state.join("plugins"), host, config.register_timeout);
+    let loader = Arc::new(loader.with_admission(Arc::new(config.trust.clone())));
     let folder = folder_of(folder, &config.state);
     let record = folder.as_ref().map_or_else(Record::none, Folder::record);
     let locks = store.clone().map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);

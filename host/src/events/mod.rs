@@ -8,6 +8,7 @@ pub(crate) use config::{EventsConfig, Secret};
 
 use alerts::AlertFile;
 use anyhow::{Context, Result};
+use crate::trust::Trust;
 use arc_swap::ArcSwap;
 use audit::Origin;
 use config::EventsTo;
@@ -67,12 +68,14 @@ pub(crate) struct EventLoader {
     counts: host_events::Metrics,
     /// Where compiled code is kept.
     cache: PathBuf,
+    trust: Trust,
 }
 
 impl EventLoader {
     /// Opens what they are lent.
     pub(crate) fn new(
         config: &EventsConfig,
+        trust: &Trust,
         state: &Path,
         store: Arc<DiskStore>,
         metrics: &Metrics,
@@ -88,16 +91,17 @@ impl EventLoader {
             locks: store as Arc<dyn Locks>,
             alerts,
         };
-        Ok(Self { services, counts, cache: code_cache(state)? })
+        Ok(Self { services, counts, cache: code_cache(state)?, trust: trust.clone() })
     }
 
     /// Loads a plugin: this module, whatever is in its file by now.
     pub(crate) async fn load(&self, manifest: Manifest, module: Vec<u8>) -> Result<EventPlugin> {
         let path = manifest.path.display().to_string();
+        let unusable = || format!("the event plugin {path} cannot be used");
+        self.trust.admit_module(&manifest.path, &module).with_context(unusable)?;
         let (services, cache) = (self.services.clone(), Some(self.cache.clone()));
         let loaded = EventPlugin::of_module(manifest, module, services, &self.counts, cache);
-        let plugin =
-            loaded.await.with_context(|| format!("the event plugin {path} cannot be used"))?;
+        let plugin = loaded.await.with_context(unusable)?;
         tracing::info!(
             plugin = plugin.name(),
             instances = plugin.pool().concurrency(),

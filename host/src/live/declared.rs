@@ -7,7 +7,8 @@ use crate::file::{FilePlugins, PatchTable, PluginTable};
 use crate::plugins::{Asked, kind, locator};
 use crate::policy::{Defaults, PolicyKeys};
 use crate::shadows::{self, AskedShadow};
-use anyhow::Result;
+use crate::trust::Trust;
+use anyhow::{Context, Result};
 use host_events::Manifest;
 use host_proxy::native::{Locator, PATCH_POINTS, scan_patches};
 use host_proxy::{Credentials, Place, Policy, ShadowSettings};
@@ -61,6 +62,7 @@ pub(crate) struct Declared {
     /// The folder of patches if one was asked for.
     patches_dir: Option<PathBuf>,
     locator: Locator,
+    trust: Trust,
     pub(crate) events: Vec<Manifest>,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) shadows: Vec<AskedShadow>,
@@ -111,6 +113,7 @@ impl Declared {
             patches,
             patches_dir: args.patches.clone(),
             locator: locator(&args.plugin_dir),
+            trust: Trust::new(&args.trust),
             events,
             credentials,
             shadows: AskedShadow::all(args, file)?,
@@ -174,6 +177,9 @@ impl Declared {
         // Nobody asked for patches if the folder that is looked at by default is not there.
         let none = self.patches_dir.is_none() && !folder.try_exists().unwrap_or(true);
         let files = if none { Vec::new() } else { scan_patches(folder)? };
+        if !none {
+            self.trust.check_folder(folder).context("the patches folder is not used")?;
+        }
         let points = PATCH_POINTS.into_iter().filter_map(|point| Some((point, Place::of(point)?)));
         let all = points.map(|(point, place)| {
             let file = files.iter().find(|file| file.point == point);

@@ -21,6 +21,7 @@ mod secrets;
 mod status;
 mod tls_in;
 mod tls_out;
+mod trust;
 mod walkthrough;
 
 use base64::Engine;

@@ -1,5 +1,6 @@
 //! A library: opened, checked both ways, registered.
 
+use super::admission::Admission;
 use super::cache::{self, Content};
 use super::elf;
 use super::isolation::Isolation;
@@ -26,6 +27,7 @@ pub struct Loader {
     cache: PathBuf,
     host: Arc<HostSide>,
     register_limit: Duration,
+    admission: Option<Arc<dyn Admission>>,
     loaded: Mutex<Vec<Loaded>>,
     /// The hashes of all that was opened, what was refused then included: it stays mapped.
     mapped: Mutex<HashSet<String>>,
@@ -126,7 +128,15 @@ impl Loader {
     /// A loader that copies libraries to `cache`, lends them `host`, and gives each
     /// `register_limit` to register.
     pub fn new(cache: PathBuf, host: Arc<HostSide>, register_limit: Duration) -> Self {
-        Self { cache, host, register_limit, loaded: Mutex::default(), mapped: Mutex::default() }
+        let (loaded, mapped) = (Mutex::default(), Mutex::default());
+        Self { cache, host, register_limit, admission: None, loaded, mapped }
+    }
+
+    /// Asks `admission` about each library first. Without, every library is admitted.
+    #[must_use]
+    pub fn with_admission(mut self, admission: Arc<dyn Admission>) -> Self {
+        self.admission = Some(admission);
+        self
     }
 
     /// Loads a library and registers it with `config`. The same file can be loaded many times; its
@@ -211,6 +221,10 @@ impl Loader {
         info: &mut Info,
     ) -> Result<Offers, Reason> {
         (info.sha256, info.size) = (content.sha256.clone(), content.bytes.len() as u64);
+        if let Some(admission) = &self.admission {
+            let admitted = admission.admit(path, &content.bytes, &content.sha256);
+            admitted.map_err(Reason::NotTrusted)?;
+        }
         elf::whole(&content.bytes).map_err(Reason::NotALibrary)?;
         let copy = cache::copy(content, &self.cache)?;
 

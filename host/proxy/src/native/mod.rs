@@ -6,6 +6,7 @@
 //! replaced file, and overwriting a file that is mapped crashes the process. So each content gets a
 //! copy of its own, named by its hash.
 
+mod admission;
 mod cache;
 mod elf;
 mod find;
@@ -18,6 +19,7 @@ mod refusal;
 mod services;
 mod verdict;
 
+pub use admission::Admission;
 pub use cache::{Content, sha256};
 pub use find::{Locator, NotFound};
 pub use isolation::Isolation;

@@ -60,7 +60,7 @@ pub(crate) struct Setup {
     pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
     pub(crate) request_timeout: Option<Duration>,
     pub(crate) prefix: String,
-    loader: Loader,
+    pub(crate) loader: Loader,
     client: Client,
     /// Keys and users that plugins read.
     pub(crate) folder: TempDir,
