@@ -52,6 +52,8 @@ mod patch;
 #[cfg(feature = "tokio")]
 pub mod runtime;
 mod services;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 /// The version of this interface.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
