@@ -1,19 +1,19 @@
 //! Native plugins: shared libraries, in Rust.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Plugin;
 use super::package::Package;
 use super::start::{Place, point_name};
 use crate::cli::Point;
-use crate::vendor::{Files, embedded};
 
 const STARTERS: &str = "plugins/starters";
 
 /// A plugin that runs before or after authentication.
 pub(super) fn middleware(name: &str, place: Place, example: &str) -> Result<Plugin> {
-    let readme = include_str!("readme/middleware.md").replace("{place}", place.name());
-    plugin(name, &format!("{}/{example}", place.name()), &readme)
+    let place = place.name();
+    let readme = include_str!("readme/middleware.md").replace("{place}", place);
+    plugin(name, &format!("{place}/{example}"), &readme)
 }
 
 /// A plugin that replaces a part of the host.
@@ -29,7 +29,7 @@ pub(super) fn patch(name: &str, point: Point) -> Result<Plugin> {
 fn plugin(name: &str, folder: &str, readme: &str) -> Result<Plugin> {
     let package = Package::new(STARTERS, folder.to_owned());
     let name = &package.free_name(name)?;
-    let mut files: Files = package.files(name)?;
+    let mut files = package.files(name)?;
     files.copy(&format!("{STARTERS}/{folder}/config.json"), "config.json")?;
     files.copy_all(&format!("{STARTERS}/tests"), "tests");
     Ok(Plugin {
@@ -37,16 +37,8 @@ fn plugin(name: &str, folder: &str, readme: &str) -> Result<Plugin> {
         readme: readme
             .replace("{name}", name)
             .replace("{file}", &name.replace('-', "_"))
-            .replace("{what}", what(&format!("{STARTERS}/{folder}/src/lib.rs"))?)
             .replace("{rust}", env!("CARGO_PKG_RUST_VERSION")),
         ignored: "/target\n",
         next: vec!["cargo test".to_owned(), "cargo build --release".to_owned()],
     })
-}
-
-/// What an example does: the first sentence of its documentation.
-fn what(code: &str) -> Result<&'static str> {
-    let text = embedded::text(code)?.strip_prefix("//! ");
-    let sentence = text.and_then(|text| text.split_once(".\n")).map(|(sentence, _)| sentence);
-    sentence.with_context(|| format!("{code} in this host is not documented"))
 }

@@ -53,8 +53,8 @@ impl Package {
         for table in ["dependencies", "dev-dependencies"] {
             let dependencies = manifest.get_mut(table).and_then(Item::as_table_mut);
             for (name, dependency) in dependencies.into_iter().flat_map(|it| it.iter_mut()) {
-                if let Some(path) = dependency.get_mut("path") {
-                    *path = value(format!("vendor/{name}"));
+                if dependency.get("path").is_some() {
+                    dependency["path"] = value(format!("vendor/{name}"));
                 }
             }
         }
@@ -88,8 +88,8 @@ impl Package {
 
     /// The names of all examples' packages.
     fn members(&self) -> Result<Vec<String>> {
-        let folders =
-            embedded::under(self.workspace).filter_map(|(path, _)| path.strip_suffix("/Cargo.toml"));
+        let folders = embedded::under(self.workspace)
+            .filter_map(|(path, _)| path.strip_suffix("/Cargo.toml"));
         folders.map(|folder| Ok(name_in(&self.read(folder)?).to_owned())).collect()
     }
 

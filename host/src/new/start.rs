@@ -137,7 +137,8 @@ fn example(
 /// The examples that there are in a folder, in order.
 fn examples(folder: &str) -> Vec<&'static str> {
     let files = embedded::under(folder);
-    let mut examples: Vec<_> = files.filter_map(|(path, _)| Some(path.split_once('/')?.0)).collect();
+    let mut examples: Vec<_> =
+        files.filter_map(|(path, _)| Some(path.split_once('/')?.0)).collect();
     examples.dedup();
     examples
 }

@@ -14,6 +14,7 @@ mod identity;
 mod inspect;
 mod locks;
 mod logging;
+mod new;
 mod plugins;
 mod secrets;
 mod tls_in;

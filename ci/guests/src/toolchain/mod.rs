@@ -1,9 +1,11 @@
-//! The compilers that WebAssembly plugins need, each as it is found on this machine or can be got.
+//! The compilers that plugins need, each as it is found on this machine or can be got: those for
+//! WebAssembly, and the linker for native plugins that are to load on older systems.
 
 mod c;
 pub mod node;
 mod program;
 mod wasm;
+mod zigbuild;
 
 use std::fmt::Write as _;
 
@@ -12,6 +14,7 @@ use anyhow::{Result, bail};
 pub use c::Compiler;
 pub(crate) use program::quietly;
 pub use wasm::WasmToolchain;
+pub use zigbuild::ZigBuild;
 
 use crate::step;
 
