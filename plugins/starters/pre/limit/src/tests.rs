@@ -26,7 +26,7 @@ fn the_fourth_request_within_a_minute_is_refused() {
     assert_eq!((refused.status(), refused.response_header("retry-after")), (Some(429), Some("60")));
     assert_eq!(request(&plugin, [192, 0, 2, 2]).status(), Some(200), "another client's");
 
-    host.advance(Duration::from_secs(60)).unwrap();
+    host.advance(Duration::from_secs(60));
     assert_eq!(request(&plugin, [192, 0, 2, 1]).status(), Some(200));
 }
 
