@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// Files and folders, from the root of the repository. Cargo looks at all that is in a folder, even
 /// what is left out here: so none that others build in.
-const SOURCES: [&str; 21] = [
+const SOURCES: [&str; 30] = [
     "Cargo.toml",
     "event-sdk/Cargo.toml",
     "event-sdk/README.md",
@@ -22,6 +22,9 @@ const SOURCES: [&str; 21] = [
     "event-sdk/c/tenon_event.h",
     "event-sdk/src",
     "fixtures/events",
+    "plugin-interface/Cargo.toml",
+    "plugin-interface/build.rs",
+    "plugin-interface/src",
     "plugins/event/assemblyscript",
     "plugins/event/c",
     "plugins/event/rust/Cargo.lock",
@@ -30,6 +33,12 @@ const SOURCES: [&str; 21] = [
     "plugins/event/rust/count",
     "plugins/event/rust/dump",
     "plugins/event/rust/skip",
+    "plugins/starters/Cargo.lock",
+    "plugins/starters/Cargo.toml",
+    "plugins/starters/patch",
+    "plugins/starters/post",
+    "plugins/starters/pre",
+    "plugins/starters/tests",
     "proto/Cargo.toml",
     "proto/src",
 ];

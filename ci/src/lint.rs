@@ -5,15 +5,18 @@ use anyhow::Result;
 use crate::{cargo, step};
 
 /// The workspace and those that it excludes.
-const WORKSPACES: [&str; 5] = [
+const WORKSPACES: [&str; 6] = [
     "Cargo.toml",
     "fixtures/plugins/Cargo.toml",
     "fixtures/guests/rust/Cargo.toml",
     EXAMPLES,
+    STARTERS,
     "ci/fuzz/Cargo.toml",
 ];
 /// What authors of event plugins start from.
 const EXAMPLES: &str = "plugins/event/rust/Cargo.toml";
+/// What authors of native plugins start from.
+const STARTERS: &str = "plugins/starters/Cargo.toml";
 
 pub(crate) fn run() -> Result<()> {
     step("formatting: cargo fmt --check");
@@ -27,12 +30,14 @@ pub(crate) fn run() -> Result<()> {
             .args(["clippy", "--workspace", "--all-targets"])
             .args(["--", "-D", "warnings"]),
     )?;
-    cargo::run(
-        cargo::cargo()
-            .args(["clippy", "--all-targets", "--manifest-path", EXAMPLES, "--target-dir"])
-            .arg(cargo::target_directory()?.join("guests/cargo"))
-            .args(["--", "-D", "warnings"]),
-    )?;
+    for (manifest, target) in [(EXAMPLES, "guests/cargo"), (STARTERS, "starters")] {
+        cargo::run(
+            cargo::cargo()
+                .args(["clippy", "--all-targets", "--manifest-path", manifest, "--target-dir"])
+                .arg(cargo::target_directory()?.join(target))
+                .args(["--", "-D", "warnings"]),
+        )?;
+    }
 
     step("documentation: cargo doc");
     cargo::run(

@@ -1,12 +1,13 @@
 //! `cargo xtask test`
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use guests::Language;
-use guests::toolchain::browser;
+use guests::toolchain::{ZigBuild, browser};
 
 use crate::{build_guests, cargo, step};
 
@@ -31,7 +32,7 @@ struct Summary {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let started = Instant::now();
-    say_what_is_missing();
+    say_what_is_missing()?;
 
     // Tests build what they start and load, but what cargo prints then is not seen: the long
     // builds come first, in the open. They install what is missing, which no test does.
@@ -45,7 +46,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
     let mut summary = Summary::default();
     let mut passed = true;
-    for (what, command) in [("the tests", workspace()), ("the examples' own tests", examples()?)] {
+    for (what, command) in [
+        ("the tests", workspace()),
+        ("the event plugins' own tests", examples()?),
+        ("the own tests of what new plugins start from", starters(&host)?),
+    ] {
         step(&format!("running {what}"));
         passed &= summary.run(command, options.filter.as_deref())?;
     }
@@ -60,14 +65,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// With a nightly, the tests of the compatibility promise cover a pair of compilers as well.
-fn say_what_is_missing() {
+/// With a nightly, the tests of the compatibility promise cover a pair of compilers as well. With zig,
+/// a plugin is built for older systems.
+fn say_what_is_missing() -> Result<()> {
     if !cargo::works(cargo::cargo_of(Some("nightly"), &cargo::root()).arg("--version")) {
         step(
             "SKIPPED: plugins built by another compiler than the host's; \
              to test them: rustup toolchain install nightly --profile minimal",
         );
     }
+    if let Err(reason) = ZigBuild::find(&cargo::target_directory()?, true) {
+        step(&format!("SKIPPED: plugins for older versions of glibc; {reason:#}"));
+    }
+    Ok(())
 }
 
 fn workspace() -> Command {
@@ -81,6 +91,14 @@ fn examples() -> Result<Command> {
     let mut command = cargo::cargo();
     command.args(["test", "--manifest-path", "plugins/event/rust/Cargo.toml", "--target-dir"]);
     command.arg(cargo::target_directory()?.join("guests/cargo"));
+    Ok(command)
+}
+
+/// What `host new` copies, each with a look of the real host at its library.
+fn starters(host: &Path) -> Result<Command> {
+    let mut command = cargo::cargo();
+    command.args(["test", "--manifest-path", "plugins/starters/Cargo.toml", "--target-dir"]);
+    command.arg(cargo::target_directory()?.join("starters")).env("TENON_HOST", host);
     Ok(command)
 }
 

@@ -57,9 +57,9 @@ pub enum Command {
     /// host reads the file whenever it loads a plugin.
     #[command(verbatim_doc_comment)]
     Trust(TrustArgs),
-    /// Writes a folder for a new event plugin, which builds and tests by itself
+    /// Writes a folder for a new plugin, which builds and tests by itself
     New(NewArgs),
-    /// Brings the kit in an event plugin's folder up to date
+    /// Brings the kit in a plugin's folder up to date
     Vendor(VendorArgs),
     /// Lists the users that plugins have locked, and lets them in again
     Locks(LocksArgs),
@@ -187,11 +187,16 @@ pub struct NewArgs {
     /// What the plugin extends
     #[arg(long, value_enum, default_value_t = Kind::Event)]
     pub kind: Kind,
-    /// What it is written in
+    /// What a patch replaces [default: reverse_proxy]
+    #[arg(long, value_enum, value_name = "POINT")]
+    pub point: Option<Point>,
+    /// What it is written in; other kinds than event are in Rust
     #[arg(short, long, value_enum, value_name = "LANGUAGE", default_value_t = Language::Rust)]
     pub lang: Language,
-    /// The example to start from: dump logs events, change adds to them, count locks users out, skip
-    /// drops events (for C there is only skip) [default: dump, for C skip]
+    /// The example to start from. For event: dump logs events, change adds to them, count locks users
+    /// out, skip drops events (for C there is only skip). For pre: gate looks at clients, limit counts
+    /// their requests. For post: role tells the upstream what a user may do, ask asks a service.
+    /// [default: dump, for C skip; gate; role]
     #[arg(short, long, value_name = "NAME")]
     pub example: Option<String>,
     /// Do not run npm, which a plugin in AssemblyScript has its compiler from
@@ -200,10 +205,28 @@ pub struct NewArgs {
 }
 
 /// What a new plugin extends.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// The way of audit events, in WebAssembly
     Event,
+    /// The way of requests before authentication, as a shared library
+    Pre,
+    /// The way of requests after authentication, as a shared library
+    Post,
+    /// A part of the host, which it replaces, as a shared library
+    Patch,
+}
+
+/// The parts of the host that a patch replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Point {
+    /// Rewrites requests for the upstream
+    ReverseProxy,
+    /// Says who the client is
+    Authenticator,
+    /// Makes the answer for a failure
+    ErrorPage,
 }
 
 /// Flags of `host vendor`.

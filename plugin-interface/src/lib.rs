@@ -20,6 +20,12 @@
 //! - **Logging.** [`tracing`] and [`log`] calls, the plugin's dependencies' included, arrive in the
 //!   host's log under the request's span.
 //!
+//! # Tests
+//!
+//! With the feature `testing` the module `testing` has a host without a proxy: it loads a plugin by
+//! its `register`, lends it services that a test can look into, and takes exchanges through it, all
+//! over this boundary. Meant for `[dev-dependencies]`.
+//!
 //! # Versions
 //!
 //! Within 1.x a library and a host of any two versions work together. Therefore: add methods (with
@@ -52,6 +58,8 @@ mod patch;
 #[cfg(feature = "tokio")]
 pub mod runtime;
 mod services;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 /// The version of this interface.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -115,7 +115,7 @@ fn build() -> Result<Built> {
         host: cargo::find(&artefacts, "host")?,
         pre_plugin: cargo::find(&artefacts, "pre_plugin")?,
         post_plugin: cargo::find(&artefacts, "post_plugin")?,
-        noop_plugin: build_plugin::library(&noop, "release", None)?,
+        noop_plugin: build_plugin::library(&noop, "release", None, None)?,
         smallest_proxy: cargo::find(&artefacts, "smallest-proxy")?,
         upstream: cargo::find(&artefacts, "bench-upstream")?,
         load: cargo::find(&artefacts, "bench-load")?,

@@ -3,22 +3,22 @@
 mod assemblyscript;
 mod c;
 mod name;
+mod native;
 mod npm;
+mod package;
 mod rust;
+mod start;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use crate::Usage;
 use crate::cli::NewArgs;
-use crate::vendor::{Files, Language, embedded, kit};
+use crate::vendor::{Files, Language};
+use start::Start;
 
-/// The smallest example, for who does not ask for another.
-const FIRST: &str = "dump";
-
-/// What a language brings to a folder, beside what all have.
+/// What an example brings to a folder, beside what all have.
 struct Plugin {
     files: Files,
     readme: String,
@@ -30,20 +30,24 @@ struct Plugin {
 
 /// Writes the folder, and says what to do next.
 pub fn run(args: &NewArgs) -> Result<ExitCode> {
-    let language = args.lang;
-    let example = example(language, args.example.as_deref())?;
+    let start = Start::of(args)?;
     let name = name::of(&args.dir);
-    let plugin = match language {
-        Language::Rust => rust::plugin(&name, example)?,
-        Language::AssemblyScript => assemblyscript::plugin(&name, example)?,
-        Language::C => c::plugin(&name, example),
+    let plugin = match start {
+        Start::Event(Language::Rust, example) => rust::plugin(&name, example)?,
+        Start::Event(Language::AssemblyScript, example) => assemblyscript::plugin(&name, example)?,
+        Start::Event(Language::C, example) => c::plugin(&name, example),
+        Start::Middleware(place, example) => native::middleware(&name, place, example)?,
+        Start::Patch(point) => native::patch(&name, point)?,
     };
     let mut files = plugin.files;
     files.text("README.md", plugin.readme);
     files.text(".gitignore", plugin.ignored.to_owned());
-    files.copy_all("fixtures/events", "fixtures");
-    files.add("vendor", kit(language)?);
+    if let Start::Event(..) = start {
+        files.copy_all("fixtures/events", "fixtures");
+    }
+    files.add("vendor", start.kit().files()?);
     files.write_new(&args.dir)?;
+    let (language, example) = (start.language(), start.example());
     println!("{} is a plugin in {}, from the example {example}", shown(&args.dir), language.name());
 
     let installed = match language {
@@ -61,34 +65,6 @@ pub fn run(args: &NewArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The example to start from: the one asked for, or else the first.
-fn example(language: Language, asked: Option<&str>) -> Result<&'static str, Usage> {
-    let examples = examples(language);
-    let found = match asked {
-        Some(name) => examples.iter().find(|it| **it == name),
-        None => examples.iter().find(|it| **it == FIRST).or(examples.first()),
-    };
-    found.copied().ok_or_else(|| {
-        let (name, language) = (asked.unwrap_or(FIRST), language.name());
-        Usage(format!(
-            "there is no example {name} in {language}; give -e {}",
-            examples.join(" or ")
-        ))
-    })
-}
-
-/// The examples that there are in a language, in order.
-fn examples(language: Language) -> Vec<&'static str> {
-    let files = embedded::under("plugins/event").filter_map(|(path, _)| {
-        let (example, _) =
-            path.strip_prefix(language.folder())?.strip_prefix('/')?.split_once('/')?;
-        Some(example)
-    });
-    let mut examples: Vec<_> = files.collect();
-    examples.dedup();
-    examples
-}
-
 /// The folder as a shell takes it.
 fn shown(folder: &Path) -> String {
     let path = folder.display().to_string();
@@ -101,30 +77,8 @@ fn shown(folder: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use std::fs;
-
-    const LANGUAGES: [Language; 3] = [Language::Rust, Language::AssemblyScript, Language::C];
-
-    #[test]
-    fn every_example_of_the_repository_is_offered() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/event");
-        for language in LANGUAGES {
-            let folders = fs::read_dir(root.join(language.folder())).unwrap();
-            let folders = folders.map(|it| it.unwrap()).filter(|it| it.path().is_dir());
-            let mut names: Vec<_> =
-                folders.map(|it| it.file_name().into_string().unwrap()).collect();
-            names.retain(|name| name != "target");
-            names.sort();
-            assert_eq!(examples(language), names, "build.rs names what is embedded");
-        }
-    }
-
-    #[test]
-    fn without_a_wish_it_is_the_smallest_example_that_there_is() {
-        assert_eq!(example(Language::Rust, None).unwrap(), "dump");
-        assert_eq!(example(Language::C, None).unwrap(), "skip");
-    }
+    use super::shown;
+    use std::path::Path;
 
     #[test]
     fn paths_are_shown_as_a_shell_takes_them() {

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
 
 /// What a package outside of the workspace cannot have, or nobody else needs.
-const LEFT_OUT: [&str; 2] = ["dev-dependencies", "lints"];
+const LEFT_OUT: [&str; 3] = ["dev-dependencies", "lints", "test"];
 
 /// The manifest with what it takes from the workspace's written out. Packages that are at the root
 /// of the workspace are expected beside this one.
@@ -107,6 +107,10 @@ proto = { workspace = true, features = [\"descriptors\"] }
 
 [dev-dependencies]
 proptest.workspace = true
+
+[[test]]
+name = \"kit\"
+required-features = [\"std\"]
 
 [lints]
 workspace = true

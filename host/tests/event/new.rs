@@ -216,7 +216,7 @@ fn what_there_is_not_is_wrong_usage_that_lists_what_there_is() {
         ),
         (&["-e", "nonsense"], &["give -e change or count or dump or skip"]),
         (&["--lang", "cobol"], &["cobol", "rust, assemblyscript, c"]),
-        (&["--kind", "pre"], &["pre", "possible values: event"]),
+        (&["--kind", "grpc"], &["grpc", "possible values: event, pre, post, patch"]),
     ] {
         let output = host_in(folder.path(), &[&["new", "plugin"], args].concat());
         assert_eq!(output.code, Some(2), "{output:?}");
@@ -308,7 +308,7 @@ fn vendor_refuses_a_folder_that_is_no_plugins() {
     let before = files(folder.path());
     let output = host_in(folder.path(), &["vendor", path]);
     assert_eq!(output.code, Some(1), "{output:?}");
-    let reason = format!("{path} is not the folder of an event plugin");
+    let reason = format!("{path} is not the folder of a plugin");
     assert!(output.stderr.contains(&reason), "{output:?}");
     assert_eq!(files(folder.path()), before);
 }

@@ -16,6 +16,7 @@ mod identity;
 mod inspect;
 mod locks;
 mod logging;
+mod new;
 mod plugins;
 mod secrets;
 mod status;

@@ -59,7 +59,28 @@ impl Middleware for Username {
 
 #[cfg(test)]
 mod tests {
-    use super::Username;
+    use super::{Username, register};
+    use plugin_interface::testing::{Host, TestExchange};
+
+    /// What the upstream sees in the header, whatever the client has put there.
+    fn seen(config: &str, header: &str, user: Option<&str>) -> Vec<String> {
+        let plugin = Host::new().load(register, config).unwrap();
+        let mut exchange = TestExchange::get("/").with_header(header, "forged");
+        if let Some(user) = user {
+            exchange = exchange.with_identity(user);
+        }
+        plugin.on_request(&mut exchange).unwrap();
+        exchange.request_headers(header).into_iter().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_upstream_sees_who_is_logged_in_and_nobody_else() {
+        assert_eq!(seen("", "Username", Some("ann")), ["ann"]);
+        assert_eq!(seen("", "Username", None), [""; 0]);
+        let config = r#"{"header": "X-User"}"#;
+        assert_eq!(seen(config, "x-user", Some("ann")), ["ann"]);
+        assert_eq!(seen(config, "x-user", None), [""; 0]);
+    }
 
     fn error(config: &str) -> String {
         Username::new(config).unwrap_err().to_string()

@@ -7,8 +7,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::find_or_get;
-use super::program::{answer, apt_install, quietly, versions};
-use crate::step;
+use super::program::{answer, apt_install, pip_install, versions};
 
 const MISSING: &str = "there is no C compiler for WebAssembly; install clang, lld and make from \
                        your system's packages, or zig (PyPI: ziglang) instead of the first two";
@@ -27,7 +26,7 @@ impl Compiler {
     pub fn find(folder: &Path, may_install: bool) -> Result<Self> {
         let packages = folder.join("ziglang");
         let debian = || apt_install(&["clang", "lld", "make"]);
-        let pypi = || pip_install(&packages);
+        let pypi = || pip_install(&packages, "ziglang", "80 MB");
         let ways: &[&dyn Fn() -> Result<()>] = if may_install { &[&debian, &pypi] } else { &[] };
         find_or_get(MISSING, || Self::present(&packages), ways)
     }
@@ -70,11 +69,4 @@ impl fmt::Display for Compiler {
         let quoted: Vec<_> = self.words.iter().map(|it| it.replace('\'', r"'\''")).collect();
         write!(f, "'{}'", quoted.join("' '"))
     }
-}
-
-fn pip_install(folder: &Path) -> Result<()> {
-    step("installing ziglang from PyPI (80 MB)");
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
-    quietly(pip.arg(folder).arg("ziglang"))
 }

@@ -1,10 +1,12 @@
-//! The compilers that WebAssembly plugins need, each as it is found on this machine or can be got.
+//! The compilers that plugins need, each as it is found on this machine or can be got: those for
+//! WebAssembly, and the linker for native plugins that are to load on older systems.
 
 pub mod browser;
 mod c;
 pub mod node;
 mod program;
 mod wasm;
+mod zigbuild;
 
 use std::fmt::Write as _;
 
@@ -13,6 +15,7 @@ use anyhow::{Result, bail};
 pub use c::Compiler;
 pub(crate) use program::quietly;
 pub use wasm::WasmToolchain;
+pub use zigbuild::ZigBuild;
 
 use crate::step;
 

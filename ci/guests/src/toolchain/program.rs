@@ -75,6 +75,15 @@ pub(super) fn apt_install(packages: &[&str]) -> Result<()> {
     apt(&[&["install", "--yes", "--no-remove", "--no-install-recommends"], packages].concat())
 }
 
+/// Installs a package of PyPI, with what it needs, in a folder of its own.
+pub(super) fn pip_install(folder: &Path, package: &str, size: &str) -> Result<()> {
+    step(&format!("installing {package} from PyPI ({size}) in {}", folder.display()));
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    // Over what an installation that was broken off has left.
+    quietly(pip.args(["--upgrade", "--target"]).arg(folder).arg(package))
+}
+
 /// What a command of root's has to begin with.
 fn as_root() -> Result<&'static [&'static str]> {
     if answer(Command::new("id").arg("-u")).as_deref() == Some("0") {

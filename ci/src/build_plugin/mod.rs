@@ -1,16 +1,21 @@
 //! `cargo xtask build-plugin`
 
+mod glibc;
+
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 use cargo_metadata::{Metadata, MetadataCommand, Package, TargetKind};
+use guests::toolchain::ZigBuild;
 use hyper::body::Bytes;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::{build, cargo, step};
+use glibc::{Need, Version};
 
 /// Build a plugin or a patch from a folder and put the library where you want it.
 ///
@@ -31,25 +36,43 @@ pub(crate) struct Options {
     /// Toolchain by its rustup name, for example nightly or 1.95.0
     #[arg(long, value_name = "NAME")]
     toolchain: Option<String>,
+    /// Oldest glibc that the library is to load on, as in 2.28, which is no newer than this
+    /// system's: linked by zig, which is got from PyPI with cargo-zigbuild if it is not there
+    #[arg(long, value_name = "VERSION")]
+    glibc: Option<Version>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     if options.out.is_dir() {
         bail!("{} is a folder; give --out the name of a file in it", options.out.display());
     }
-    let library = library(&options.path, &options.profile, options.toolchain.as_deref())?;
+    let toolchain = options.toolchain.as_deref();
+    let library = library(&options.path, &options.profile, toolchain, options.glibc)?;
+    let bytes = fs::read(&library).with_context(|| format!("cannot read {}", library.display()))?;
+    let checked = Need::of(&bytes).and_then(|need| {
+        let too_new = need.as_ref().zip(options.glibc).map(|(need, asked)| need.check(asked));
+        too_new.transpose().map(|_| need)
+    });
+    let need = checked.with_context(|| format!("{} is not usable", library.display()))?;
     install(&library, &options.out)
         .with_context(|| format!("cannot write {}", options.out.display()))?;
-    let bytes =
-        fs::read(&options.out).with_context(|| format!("cannot read {}", options.out.display()))?;
     println!("{}", options.out.display());
     println!("size   {} ({} bytes)", build::size(bytes.len() as u64), bytes.len());
     println!("sha256 {}", sha256(&bytes));
+    match need {
+        Some(need) => println!("glibc  {need}"),
+        None => println!("glibc  not needed"),
+    }
     Ok(())
 }
 
 /// Builds the one cdylib of the package in `folder` and returns where cargo has put it.
-pub(crate) fn library(folder: &Path, profile: &str, toolchain: Option<&str>) -> Result<PathBuf> {
+pub(crate) fn library(
+    folder: &Path,
+    profile: &str,
+    toolchain: Option<&str>,
+    glibc: Option<Version>,
+) -> Result<PathBuf> {
     let manifest = folder.join("Cargo.toml");
     if !manifest.is_file() {
         bail!("there is no Cargo.toml in {}; give --path the plugin's folder", folder.display());
@@ -61,14 +84,38 @@ pub(crate) fn library(folder: &Path, profile: &str, toolchain: Option<&str>) -> 
 
     step(&format!("building {} ({profile})", package.name));
     let mut command = cargo::cargo_of(toolchain, &folder);
-    command
-        .args(["build", "--lib", "--profile", profile, "--manifest-path"])
-        .arg(&package.manifest_path);
+    match glibc {
+        Some(version) => zigbuild(&mut command, &target(toolchain, &folder)?, version)?,
+        None => _ = command.arg("build"),
+    }
+    command.args(["--lib", "--profile", profile, "--manifest-path"]).arg(&package.manifest_path);
     cargo::build(&mut command)?
         .into_iter()
         .find(|artefact| artefact.package == package.id)
         .map(|artefact| artefact.file)
         .with_context(|| format!("cargo reported no shared library for {}", package.name))
+}
+
+/// Has cargo link with zig, which has the symbols of every version of glibc.
+fn zigbuild(command: &mut Command, target: &str, version: Version) -> Result<()> {
+    let tool = ZigBuild::find(&cargo::target_directory()?, true)?;
+    step(&format!("linking for glibc {version} with {tool}"));
+    tool.use_in(command);
+    command.args(["zigbuild", "--target"]).arg(format!("{target}.{version}"));
+    Ok(())
+}
+
+/// What the toolchain builds for: this system.
+fn target(toolchain: Option<&str>, folder: &Path) -> Result<String> {
+    let output = cargo::cargo_of(toolchain, folder).arg("-vV").output();
+    let output = output.context("cannot start cargo")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
+    let host = host.context("cargo -vV does not say what system this is")?;
+    if !host.ends_with("-linux-gnu") {
+        bail!("--glibc is for systems with glibc, and this is {host}");
+    }
+    Ok(host.to_owned())
 }
 
 fn describe(folder: &Path, toolchain: Option<&str>) -> Result<Metadata> {
