@@ -132,7 +132,7 @@ impl Grpc {
         let response = in_time(&mut deadline, self.host.http(request)).await?;
         let body = request::head(response.map_err(|error| {
             tracing::warn!(call = call.path, %error, "a call could not be made");
-            Status::new(Code::Unavailable, "the service cannot be reached")
+            Status::new(Code::Unavailable, "the service did not answer")
         })?)?;
         let messages = Messages::new(body, settings.message_limit, deadline);
         if call.method.is_server_streaming() {

@@ -5,7 +5,7 @@ use crate::shop::{Order, Page, Shop};
 use crate::streaming::{read_until, watch};
 use crate::{body, error, start, start_with};
 use bytes::Bytes;
-use fixtures::{Reply, Upstream, get};
+use fixtures::{Connection, Reply, Upstream, get};
 use http::{HeaderMap, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty};
@@ -13,6 +13,7 @@ use prost::Message;
 use prost_types::Any;
 use serde_json::{Value, json};
 use std::io;
+use std::sync::{Arc, Mutex};
 
 const CALL: &str = "/shop.Orders/Get";
 const STREAM: &str = "/v1/orders:watch";
@@ -160,11 +161,30 @@ fn a_status_counts_more_than_an_answer() {
     assert_eq!(errors(&replies, 500), [error(15, ""), error(15, "")]);
 }
 
+/// A reset may overtake what was sent before it: so it waits until that has come out.
 #[test]
 fn a_call_that_is_reset_was_broken_off() {
-    let replies = seen(|| grpc(Frames::of([data(&order("1")), Err(io::Error::other("reset"))])));
-    let expected = error(14, "the service broke the call off");
-    assert_eq!(errors(&replies, 503), [expected.clone(), expected]);
+    let (sender, body) = Frames::channel();
+    let body = Mutex::new(Some(body));
+    let body = Arc::new(body);
+    let server = Server::start(move |_| {
+        let body = body.lock().unwrap().take().unwrap();
+        async { grpc(body) }
+    });
+    let proxy = start(&server, json!({}));
+    sender.send(data(&order("1"))).unwrap();
+    let (mut connection, _) = watch(&proxy, "*/*");
+    read_until(&mut connection, "{\"id\":\"1\"}\n\r\n");
+    sender.send(Err(io::Error::other("reset"))).unwrap();
+    assert_eq!(last_error(&mut connection), error(14, "the service broke the call off"));
+}
+
+/// The error in the last line of a stream, which must be cut off after it.
+fn last_error(connection: &mut Connection) -> Value {
+    let chunk = read_until(connection, "\n\r\n");
+    let last: Value = serde_json::from_str(chunk.lines().nth(1).unwrap()).unwrap();
+    assert!(connection.is_closed(), "without the chunk that would end it");
+    last["error"].clone()
 }
 
 #[test]
@@ -176,13 +196,10 @@ fn a_service_that_dies_breaks_its_calls_off() {
     let (mut connection, _) = watch(&proxy, "*/*");
     read_until(&mut connection, "{\"id\":\"1\"}\n\r\n");
     server.kill();
-    let last = read_until(&mut connection, "\n\r\n");
-    let last: Value = serde_json::from_str(last.lines().nth(1).unwrap()).unwrap();
-    assert_eq!(last, json!({"error": error(14, "the service broke the call off")}));
-    assert!(connection.is_closed(), "without the chunk that would end it");
+    assert_eq!(last_error(&mut connection), error(14, "the service broke the call off"));
 
     let reply = proxy.post(CALL, "{}");
-    assert_eq!(body(&reply, 503), error(14, "the service cannot be reached"));
+    assert_eq!(body(&reply, 503), error(14, "the service did not answer"));
     let line = proxy.host.wait_for_log("a call could not be made");
     assert!(line.contains("/shop.Orders/Get"), "{line}");
 }
@@ -212,5 +229,5 @@ fn an_upstream_that_speaks_http1_is_not_reached() {
     let server = Upstream::echo();
     let proxy = start_with(&server.url(), json!({}), &[]);
     let reply = proxy.post(CALL, "{}");
-    assert_eq!(body(&reply, 503), error(14, "the service cannot be reached"));
+    assert_eq!(body(&reply, 503), error(14, "the service did not answer"));
 }

@@ -5,14 +5,14 @@ use fixtures::Certificates;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, poll_fn};
 use futures_util::{FutureExt, StreamExt};
-use http::Response;
+use http::{HeaderMap, Response};
 use http_body_util::BodyExt;
 use prost_types::{Any, Timestamp};
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tonic::codegen::http::HeaderMap;
+
 use tonic::server::{Grpc, ServerStreamingService, UnaryService};
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
