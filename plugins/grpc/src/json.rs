@@ -140,3 +140,74 @@ fn check_value(value: &Value, depth: usize) -> Result<(), String> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Mapping;
+    use proptest::prelude::*;
+    use prost_reflect::{DeserializeOptions, MessageDescriptor, SerializeOptions};
+    use std::sync::LazyLock;
+
+    static MAPPING: LazyLock<Mapping> = LazyLock::new(|| {
+        let protos = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/protos");
+        let mut compiler = protox::Compiler::new([protos]).unwrap();
+        compiler.include_imports(true).open_file("shop.proto").unwrap();
+        Mapping {
+            pool: compiler.descriptor_pool(),
+            read: DeserializeOptions::new(),
+            write: SerializeOptions::new(),
+            ignores_unknown: false,
+        }
+    });
+
+    fn order() -> MessageDescriptor {
+        MAPPING.pool.get_message_by_name("shop.Order").unwrap()
+    }
+
+    /// What a service may send: fields of the message's numbers with any type and any bytes.
+    fn fields() -> impl Strategy<Value = Vec<u8>> {
+        let field = (1_u8..11, 0_u8..6, prop::collection::vec(any::<u8>(), 0..24));
+        let field = field.prop_map(|(number, wire, bytes)| {
+            let mut field = vec![number << 3 | wire];
+            if wire == 2 {
+                field.push(u8::try_from(bytes.len()).unwrap());
+            }
+            [field, bytes].concat()
+        });
+        prop::collection::vec(field, 0..6).prop_map(|fields| fields.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_of_a_service_make_it_panic(bytes in fields()) {
+            if let Ok(message) = MAPPING.decode(&order(), &bytes) {
+                let _ = MAPPING.write(&message, &mut Vec::new());
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_read_as_the_same(bytes in fields()) {
+            let mut json = Vec::new();
+            let Ok(message) = MAPPING.decode(&order(), &bytes) else { return Ok(()) };
+            if MAPPING.write(&message, &mut json).is_ok() {
+                let mut again = Vec::new();
+                MAPPING.write(&MAPPING.read(&order(), &json).unwrap(), &mut again).unwrap();
+                // Compared as JSON: fields that are not known are not in it.
+                let value = |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).unwrap();
+                prop_assert_eq!(value(&again), value(&json));
+            }
+        }
+
+        #[test]
+        fn no_json_makes_it_panic(json in "[{}\\[\\]\",:@a-z0-9]{0,40}") {
+            let _ = MAPPING.read(&order(), json.as_bytes());
+        }
+    }
+
+    #[test]
+    fn json_nested_beyond_measure_is_refused() {
+        let json = r#"{"parent":"#.repeat(100_000);
+        let error = MAPPING.read(&order(), json.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with("recursion limit exceeded"), "{error}");
+    }
+}

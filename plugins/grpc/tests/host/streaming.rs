@@ -6,7 +6,8 @@ use crate::{Proxy, body, error, head, start};
 use bytes::Bytes;
 use fixtures::{Connection, get};
 use http_body::{Body, Frame};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use std::io;
 use std::pin::Pin;
@@ -118,6 +119,35 @@ fn a_failure_in_between_is_told_and_the_answer_is_not_whole() {
     assert_eq!(first, "data: {\"id\":\"1\"}");
     assert_eq!(serde_json::from_str::<Value>(last).unwrap(), error(10, "sold out"));
     proxy.host.wait_for_log("/shop.Orders/Watch ended with ABORTED");
+}
+
+/// HTTP/2 resets a stream in front of what waits to be sent: it must have been sent before.
+#[test]
+fn a_failure_is_told_over_http2_too() {
+    let shop = Shop::default();
+    let (server, orders) = (shop.server(), shop.orders());
+    let proxy = start(&server, json!({}));
+    orders.send(order("1")).unwrap();
+    orders.send(Err(Status::aborted("sold out"))).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (text, reset) = runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(proxy.address()).await.unwrap();
+        let builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        let (mut client, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let request = http::Request::get("http://a/v1/orders:watch").body(Empty::<Bytes>::new());
+        let mut body = client.send_request(request.unwrap()).await.unwrap().into_body();
+        let mut text = Vec::new();
+        loop {
+            match body.frame().await {
+                Some(Ok(frame)) => text.extend(frame.into_data().unwrap()),
+                other => return (String::from_utf8(text).unwrap(), other.is_some()),
+            }
+        }
+    });
+    assert!(reset, "the stream should not end as if it were whole");
+    let failure = json!({"error": error(10, "sold out")});
+    assert_eq!(lines(&text), [json!({"id": "1"}), failure]);
 }
 
 #[test]
