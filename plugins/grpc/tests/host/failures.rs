@@ -5,14 +5,15 @@ use crate::shop::{Order, Page, Shop};
 use crate::streaming::{read_until, watch};
 use crate::{body, error, start, start_with};
 use bytes::Bytes;
-use fixtures::{Connection, Reply, Upstream, get};
+use fixtures::{Connection, Reply, get};
 use http::{HeaderMap, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty};
 use prost::Message;
 use prost_types::Any;
 use serde_json::{Value, json};
-use std::io;
+use std::io::{self, Read, Write};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 const CALL: &str = "/shop.Orders/Get";
@@ -225,9 +226,17 @@ fn messages_nested_in_any_do_not_use_up_the_stack() {
 }
 
 #[test]
-fn an_upstream_that_speaks_http1_is_not_reached() {
-    let server = Upstream::echo();
-    let proxy = start_with(&server.url(), json!({}), &[]);
+fn a_service_that_speaks_http1_only_gives_no_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            stream.read_exact(&mut [0; 24]).unwrap(); // the preface of HTTP/2
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").unwrap();
+        }
+    });
+    let proxy = start_with(&origin, json!({}), &[]);
     let reply = proxy.post(CALL, "{}");
     assert_eq!(body(&reply, 503), error(14, "the service did not answer"));
 }
