@@ -92,7 +92,9 @@ impl HostServices {
         self.vtable.spawn()(self.context, Guarded::new(task).into_ffi());
     }
 
-    /// Sends a request with the host's HTTP client: its connections, TLS settings and timeouts.
+    /// Sends a request with the host's HTTP client: its connections, TLS settings and timeouts. One
+    /// with the content type of gRPC goes over HTTP/2; dropping the future, or the response's body,
+    /// cancels it.
     pub fn http(&self, request: Request) -> impl Future<Output = Result<Response>> + Send + use<> {
         let response = self.vtable.http()(self.context, request);
         async move { response.await.into_result() }

@@ -98,12 +98,12 @@ impl Client {
     /// upstream may close a connection that waits in the pool at any time, so also in the moment in
     /// which a request is written to it; such a request is sent once more, over a new connection
     /// (RFC 9110, section 9.2.2).
-    pub(crate) async fn send(
+    pub(crate) fn send(
         &self,
-        mut request: Request<ProxyBody>,
+        request: Request<ProxyBody>,
         again: Option<&HeaderMap>,
         timers: &Timers,
-    ) -> Result<Response<Received>, Failure> {
+    ) -> impl Future<Output = Result<Response<Received>, Failure>> + Send {
         let two = match self.http {
             UpstreamHttp::One => false,
             UpstreamHttp::Two => true,
@@ -112,10 +112,22 @@ impl Client {
                 request.uri().scheme() == Some(&Scheme::HTTP) && is_grpc(&request)
             }
         };
+        self.send_over(two, request, again, timers, self.timeouts.idle)
+    }
+
+    /// The same over HTTP/2, or over what is negotiated, with a `limit` to the silence before the
+    /// answer.
+    async fn send_over(
+        &self,
+        two: bool,
+        mut request: Request<ProxyBody>,
+        again: Option<&HeaderMap>,
+        timers: &Timers,
+        limit: Duration,
+    ) -> Result<Response<Received>, Failure> {
         *request.version_mut() = Version::HTTP_11; // the pool's, not the client's, is what counts
         let uri = request.uri().clone();
         let method = again.map(|_| request.method().clone());
-        let limit = self.timeouts.idle;
         let pace = request.body_mut().pace();
         let plain = self.plain.as_ref().filter(|plain| !two && plain.is_for(&uri));
         let mut answer = if let Some(plain) = plain {
@@ -183,8 +195,12 @@ impl Client {
                 0 => client.timeouts.idle,
                 milliseconds => Duration::from_millis(milliseconds),
             };
-            let response = match tokio::time::timeout(limit, client.send(head, None, &timers)).await
-            {
+            // How the configured upstream is spoken to does not bind others, and gRPC is HTTP/2.
+            let two = client.http == UpstreamHttp::Two || is_grpc(&head);
+            // A plugin may be more patient than the host is for itself.
+            let silence = limit.max(client.timeouts.idle);
+            let response = client.send_over(two, head, None, &timers, silence);
+            let response = match tokio::time::timeout(limit, response).await {
                 Ok(response) => response.map_err(|failure| PluginError::new(&failure))?,
                 Err(_) => return Err(PluginError::new(format_args!("no answer within {limit:?}"))),
             };
