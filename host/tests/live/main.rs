@@ -12,4 +12,5 @@ mod kit;
 mod load;
 mod patches;
 mod rollback;
+mod shadow;
 mod start;
