@@ -81,7 +81,13 @@ async fn start(
     let (mut events, event_loader) = match (events, &store) {
         (Some(config_of), Some(store)) => {
             let upstream = args.target.clone().unwrap_or_default();
-            let loader = EventLoader::new(&config_of, &config.trust, &config.state, store.clone(), &metrics)?;
+            let loader = EventLoader::new(
+                &config_of,
+                &config.trust,
+                &config.state,
+                store.clone(),
+                &metrics,
+            )?;
             (Some(Events::start(config_of, &loader, upstream, &metrics)?), Some(loader))
         }
         _ => (None, None),

@@ -6,9 +6,9 @@ mod config;
 
 pub(crate) use config::{EventsConfig, Secret};
 
+use crate::trust::Trust;
 use alerts::AlertFile;
 use anyhow::{Context, Result};
-use crate::trust::Trust;
 use arc_swap::ArcSwap;
 use audit::Origin;
 use config::EventsTo;

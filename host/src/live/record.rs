@@ -176,7 +176,7 @@ mod tests {
         let key = Key { place: "pre".to_owned(), asked: PathBuf::from("a.so"), nth: 1 };
         let held = Held { key: key.clone(), content: None };
         let entry = Entry { key, file: PathBuf::from("/a.so"), sha256: "00".to_owned() };
-        Record { clean: true, plugins: vec![entry], rolled_back: vec![held] }
+        Record { clean: true, plugins: vec![entry], rolled_back: vec![held], promoted: Vec::new() }
     }
 
     #[test]
