@@ -86,7 +86,7 @@ fn faults(options: &Options) -> Result<()> {
     let artefacts = cargo::build(cargo::cargo().args(["build", "--release"]).args(packages))?;
     let fixture = |name: &str| {
         let folder = cargo::root().join("fixtures/plugins").join(name);
-        build_plugin::library(&folder, "release", None)
+        build_plugin::library(&folder, "release", None, None)
     };
     let built = BuiltFaults {
         host: cargo::find(&artefacts, "host")?,
