@@ -17,6 +17,7 @@ pub mod proxy;
 pub mod test;
 mod values;
 pub mod vendor;
+mod wasm;
 
 /// The user asked for something that cannot be: exit code 2.
 #[derive(Debug, thiserror::Error)]

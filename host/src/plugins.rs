@@ -3,6 +3,7 @@
 use crate::Usage;
 use crate::cli::ProxyArgs;
 use crate::file::{FilePlugins, PluginTable};
+use crate::wasm::{ModuleLoader, Sandbox, is_module};
 use anyhow::{Context, Result, anyhow};
 use host_proxy::native::{Loader, Locator, PATCH_POINTS, Plugin, scan_patches};
 use host_proxy::{Credentials, Parts};
@@ -14,6 +15,8 @@ pub(crate) struct Asked {
     pub(crate) path: PathBuf,
     /// JSON text; empty if there is none.
     pub(crate) config: String,
+    /// What it may take if it is a module in WebAssembly.
+    pub(crate) sandbox: Sandbox,
 }
 
 impl Asked {
@@ -31,12 +34,20 @@ impl Asked {
                 Usage(format!("the configuration of {path} is not JSON: {error}"))
             })?;
         }
-        Ok(Self { path: PathBuf::from(path), config: config.to_owned() })
+        let (path, config) = (PathBuf::from(path), config.to_owned());
+        Ok(Self { path, config, sandbox: Sandbox::default() })
     }
 
     fn of_file(table: &PluginTable) -> Result<Self> {
         let config = table.config.as_ref().map(serde_json::to_string).transpose()?;
-        Ok(Self { path: PathBuf::from(&table.path), config: config.unwrap_or_default() })
+        let sandbox = Sandbox {
+            timeout: table.timeout,
+            concurrency: table.concurrency,
+            memory: table.memory,
+            body_limit: table.body_limit,
+        };
+        let path = PathBuf::from(&table.path);
+        Ok(Self { path, config: config.unwrap_or_default(), sandbox })
     }
 }
 
@@ -58,12 +69,14 @@ pub(crate) fn load(
     file: &FilePlugins,
     credentials: Option<Credentials>,
     loader: &Loader,
+    modules: &ModuleLoader,
 ) -> Result<Parts> {
     let locator = locator(&args.plugin_dir);
     let list = |tables: &[PluginTable], flags: &[String], place| -> Result<Vec<Plugin>> {
         let tables = tables.iter().map(Asked::of_file);
         let flags = flags.iter().map(|text| Ok(Asked::parse(text)?));
-        tables.chain(flags).map(|asked| load_one(&asked?, &locator, loader, place)).collect()
+        let load = |asked: Result<Asked>| load_one(&asked?, &locator, loader, modules, place);
+        tables.chain(flags).map(load).collect()
     };
     let mut parts = Parts {
         pre: list(&file.pre, &args.pre_plugin, "PRE")?,
@@ -111,11 +124,26 @@ fn load_patches(
     Ok(())
 }
 
-fn load_one(asked: &Asked, locator: &Locator, loader: &Loader, place: &str) -> Result<Plugin> {
+fn load_one(
+    asked: &Asked,
+    locator: &Locator,
+    loader: &Loader,
+    modules: &ModuleLoader,
+    place: &str,
+) -> Result<Plugin> {
     let path = locator.find(&asked.path)?;
-    let plugin = loader
-        .load(&path, &asked.config)
-        .with_context(|| format!("the {place} plugin is not usable"))?;
+    let loaded = if is_module(&path) {
+        modules.load(&path, &asked.config, &asked.sandbox)
+    } else if asked.sandbox == Sandbox::default() {
+        loader.load(&path, &asked.config).map_err(Into::into)
+    } else {
+        return Err(Usage(format!(
+            "{} is no WebAssembly: timeout, concurrency, memory and body-limit are for sandboxed plugins",
+            path.display()
+        ))
+        .into());
+    };
+    let plugin = loaded.with_context(|| format!("the {place} plugin is not usable"))?;
     describe(&plugin, place);
     Ok(plugin)
 }

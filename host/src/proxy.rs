@@ -4,6 +4,7 @@ use crate::cli::{FormatArg, ProxyArgs};
 use crate::config::{AccessTo, Checked, check, with_environment};
 use crate::events::{self, Events, EventsConfig, ProxyLocks};
 use crate::file::{File, FilePlugins};
+use crate::wasm::ModuleLoader;
 use crate::{admin, control, logging, plugins};
 use anyhow::{Context, Result};
 use host_proxy::native::{EventSink, HostSide, Loader, LogEvents};
@@ -89,17 +90,26 @@ async fn start(
         metrics.clone(),
         sink,
     );
-    let loader = Arc::new(Loader::new(config.state.join("plugins"), host, config.register_timeout));
+    let loader = Arc::new(Loader::new(config.state.join("plugins"), host.clone(), config.register_timeout));
     let reload = Reload {
         config: args.config.clone(),
         fixed_filter,
         tls: tls.clone(),
         loader: loader.clone(),
     };
+    let modules = ModuleLoader {
+        host,
+        store: match &store {
+            Some(store) => store.clone(),
+            None => Arc::new(host_events::store::MemoryStore::new(STORE)),
+        },
+        state: config.state.clone(),
+        idle: config.proxy.timeouts.idle,
+    };
     let format = args.log_format.unwrap_or(FormatArg::Text);
     let credentials = config.credentials;
     let parts = tokio::task::spawn_blocking(move || {
-        plugins::load(&args, &file_plugins, credentials, &loader)
+        plugins::load(&args, &file_plugins, credentials, &loader, &modules)
     });
     let mut parts = parts.await??;
     parts.locks = store.clone().map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);
