@@ -56,7 +56,12 @@ pub fn run(args: &InspectArgs) -> Result<ExitCode> {
         let _entered = runtime.enter();
         module::inspect(&path, asked, &loader)?
     } else {
-        library(args, &path, &asked, &Loader::new(cache.path().join("plugins"), host, args.register_timeout))
+        library(
+            args,
+            &path,
+            &asked,
+            &Loader::new(cache.path().join("plugins"), host, args.register_timeout),
+        )
     };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);

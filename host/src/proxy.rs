@@ -90,7 +90,8 @@ async fn start(
         metrics.clone(),
         sink,
     );
-    let loader = Arc::new(Loader::new(config.state.join("plugins"), host.clone(), config.register_timeout));
+    let loader =
+        Arc::new(Loader::new(config.state.join("plugins"), host.clone(), config.register_timeout));
     let reload = Reload {
         config: args.config.clone(),
         fixed_filter,

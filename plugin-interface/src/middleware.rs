@@ -3,9 +3,9 @@
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) mod raw;
 
+use crate::Exchange;
 use crate::error::{Error, Result};
 use crate::message::Response;
-use crate::Exchange;
 
 /// How the exchange goes on.
 pub enum Step {

@@ -50,7 +50,12 @@ pub(super) fn inspect(path: &Path, asked: Asked, loader: &ModuleLoader) -> Resul
                 let text = format!("{error:#}");
                 let before = format!("{}: refused: it ", path.display());
                 let reason = text.strip_prefix(&before).unwrap_or(&text);
-                Report::new(path, Some(&info), refused("module", reason))
+                let mut report = Report::new(path, Some(&info), refused("module", reason));
+                if asked.config.is_empty() && reason.starts_with("could not register") {
+                    let file = path.display();
+                    report.verdict += &format!("\nto inspect it with one: {file}={{…}}");
+                }
+                report
             }
         }
     };

@@ -179,9 +179,10 @@ impl<'de> Visitor<'de> for TextOrBase64 {
         while let Some((key, text)) = map.next_entry::<String, String>()? {
             if key == "base64" {
                 let decoded = STANDARD.decode(text);
-                bytes = Some(decoded.map_err(|error| {
-                    A::Error::custom(format_args!("not base64: {error}"))
-                })?);
+                bytes = Some(
+                    decoded
+                        .map_err(|error| A::Error::custom(format_args!("not base64: {error}")))?,
+                );
             }
         }
         let missing = || A::Error::custom("bytes are a text or {\"base64\": …}");

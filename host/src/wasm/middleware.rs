@@ -2,12 +2,11 @@
 
 use super::body::{self, Broken, Taken};
 use super::contract::{
-    Answer, Bytes, Headers, Input, Measurement, MetricKind, ON_REQUEST, ON_RESPONSE, Reply, StepName,
+    Answer, Bytes, Headers, Input, Measurement, MetricKind, ON_REQUEST, ON_RESPONSE, Reply,
+    StepName,
 };
 use host_events::Pool;
-use plugin_interface::{
-    Body, Error, Exchange, HostServices, Middleware, Response, Result, Step,
-};
+use plugin_interface::{Body, Error, Exchange, HostServices, Middleware, Response, Result, Step};
 use serde_json::value::{RawValue, to_raw_value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -68,12 +67,7 @@ impl Middleware for Sandboxed {
 
 impl Sandboxed {
     /// Calls a hook: once, or again with the body if it asks for that.
-    async fn run(
-        &self,
-        exchange: &mut Exchange<'_>,
-        hook: &str,
-        kept: &mut Kept,
-    ) -> Result<Step> {
+    async fn run(&self, exchange: &mut Exchange<'_>, hook: &str, kept: &mut Kept) -> Result<Step> {
         let mut answer = self.call(exchange, hook, kept, None).await?;
         self.apply(exchange, &mut answer, kept)?;
         if answer.step == StepName::Body {
@@ -115,7 +109,9 @@ impl Sandboxed {
         let call = self.pool.call::<Vec<u8>>(hook, input);
         let output = tokio::time::timeout(self.patience, call).await.map_err(|_| {
             let patience = self.patience;
-            Error::new(format_args!("all its instances were busy; it got no answer in {patience:?}"))
+            Error::new(format_args!(
+                "all its instances were busy; it got no answer in {patience:?}"
+            ))
         })?;
         let output = output.map_err(|error| error_of(hook, &error))?;
         if output.is_empty() {
@@ -250,7 +246,9 @@ fn give_up(broken: &Broken, hook: &str) -> Response {
         (Broken::Failed(_), false) => (502, "Bad Gateway"),
     };
     match broken {
-        Broken::Idle(limit) => tracing::warn!(status, "a body was cut off: nothing came for {limit:?}"),
+        Broken::Idle(limit) => {
+            tracing::warn!(status, "a body was cut off: nothing came for {limit:?}")
+        }
         Broken::Failed(error) => tracing::warn!(status, "a body was cut off: {error}"),
     }
     Response::text(status, format!("{reason}\n"))

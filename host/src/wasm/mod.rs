@@ -182,7 +182,9 @@ fn no_middleware(pool: &Pool) -> String {
         return "is an event plugin; use it with --event-plugin".to_owned();
     }
     let list = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
-    format!("exports neither {ON_REQUEST} nor {ON_RESPONSE}, so it is no middleware; it exports {list}")
+    format!(
+        "exports neither {ON_REQUEST} nor {ON_RESPONSE}, so it is no middleware; it exports {list}"
+    )
 }
 
 /// The configuration as a PDK reads it: each key as text, and the whole under a key of its own.

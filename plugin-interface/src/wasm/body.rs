@@ -28,9 +28,7 @@ impl Body {
     pub async fn collect(self, limit: usize) -> Result<Vec<u8>> {
         match self.0 {
             Kind::Whole(bytes) if bytes.len() <= limit => Ok(bytes),
-            Kind::Whole(_) => {
-                Err(Error::new(format_args!("the body has more than {limit} bytes")))
-            }
+            Kind::Whole(_) => Err(Error::new(format_args!("the body has more than {limit} bytes"))),
             Kind::Elsewhere(why) => Err(Error::new(why)),
         }
     }

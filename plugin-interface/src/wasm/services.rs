@@ -136,12 +136,7 @@ impl HostServices {
 }
 
 /// The metric, which the host is told of with the next answer, so that it shows before it counts.
-fn metric(
-    kind: MetricKind,
-    name: &str,
-    help: &str,
-    labels: &[(&str, &str)],
-) -> &'static Metric {
+fn metric(kind: MetricKind, name: &str, help: &str, labels: &[(&str, &str)]) -> &'static Metric {
     let labels = labels.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
     let new = Metric { kind, name: name.to_owned(), help: help.to_owned(), labels };
     REPORTS.with_borrow_mut(|reports| {

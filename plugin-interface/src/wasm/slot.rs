@@ -16,12 +16,12 @@ pub(super) enum Slot {
     Data(Box<dyn Data>),
 }
 
-pub(super) trait Data {
+pub(super) trait Data: Send + Sync {
     fn any(&mut self) -> &mut dyn Any;
     fn write(&self) -> serde_json::Result<Box<RawValue>>;
 }
 
-impl<T: Serialize + 'static> Data for T {
+impl<T: Serialize + Send + Sync + 'static> Data for T {
     fn any(&mut self) -> &mut dyn Any {
         self
     }
@@ -32,11 +32,14 @@ impl<T: Serialize + 'static> Data for T {
 }
 
 impl Slot {
-    pub(super) fn of<T: Serialize + 'static>(data: T) -> Self {
+    pub(super) fn of<T: Serialize + Send + Sync + 'static>(data: T) -> Self {
         Self::Data(Box::new(data))
     }
 
-    pub(super) fn get<T: Serialize + DeserializeOwned + 'static>(&mut self) -> Option<&mut T> {
+    pub(super) fn get<T>(&mut self) -> Option<&mut T>
+    where
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
         if let Self::Written(json) = self {
             *self = Self::of(serde_json::from_str::<T>(json.get()).ok()?);
         }

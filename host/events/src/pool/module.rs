@@ -100,7 +100,9 @@ impl Module {
         functions: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Option<String> {
         let given: Vec<_> = functions.collect();
-        let known = |module: &str, name: &str| module == ENV || is_wasi(module) || given.contains(&(module, name));
+        let known = |module: &str, name: &str| {
+            module == ENV || is_wasi(module) || given.contains(&(module, name))
+        };
         let unmet = self.imports.iter().find(|(module, name)| !known(module, name));
         unmet.map(|(module, name)| format!("{module}.{name}"))
     }
