@@ -13,7 +13,7 @@ use crate::events::{as_text, code_cache};
 use anyhow::{Context, Result, anyhow};
 use contract::{ON_REQUEST, ON_RESPONSE, REGISTER, Registration, WHOLE_CONFIG};
 use host_events::store::Store;
-use host_events::{CallError, Pool, PoolBuilder};
+use host_events::{CallError, Module, Pool, PoolBuilder};
 use host_proxy::native::{HostSide, Info, Offers, Plugin};
 use middleware::Sandboxed;
 use plugin_interface::host::middleware_object;
@@ -111,6 +111,12 @@ impl ModuleLoader {
         let wasm = std::fs::read(path)
             .with_context(|| format!("{}: refused: it cannot be read", path.display()))?;
         let mut info = info_of(path, &wasm);
+        let module = Module::read(&wasm).map_err(refused)?;
+        let exports = |name: &str| module.exports().any(|export| export == name);
+        let (has_request_hook, has_response_hook) = (exports(ON_REQUEST), exports(ON_RESPONSE));
+        if !has_request_hook && !has_response_hook {
+            return Err(refused(no_middleware(&module)));
+        }
 
         let timeout = sandbox.timeout.unwrap_or(PoolBuilder::TIMEOUT);
         let builder = Pool::builder(&info.name, wasm)
@@ -128,11 +134,6 @@ impl ModuleLoader {
             host_events::BuildError::Module { reason, .. } => refused(reason),
             other @ host_events::BuildError::Read { .. } => other.into(),
         })?;
-        let exports = |name: &str| pool.exports().any(|export| export == name);
-        let (has_request_hook, has_response_hook) = (exports(ON_REQUEST), exports(ON_RESPONSE));
-        if !has_request_hook && !has_response_hook {
-            return Err(refused(no_middleware(&pool)));
-        }
         let registration = match exports(REGISTER) {
             true => runtime.block_on(register(&pool)).map_err(refused)?,
             false => Registration::default(),
@@ -176,8 +177,8 @@ async fn register(pool: &Pool) -> Result<Registration, String> {
         .map_err(|error| format!("could not register: what it returned is not right: {error}"))
 }
 
-fn no_middleware(pool: &Pool) -> String {
-    let exports: Vec<_> = pool.exports().collect();
+fn no_middleware(module: &Module) -> String {
+    let exports: Vec<_> = module.exports().collect();
     if exports.iter().any(|export| export.starts_with("handle")) {
         return "is an event plugin; use it with --event-plugin".to_owned();
     }
