@@ -1,11 +1,14 @@
 //! `host inspect`: what a plugin is, and whether this host would take it.
 
+mod module;
+
 use crate::cli::{FormatArg, InspectArgs};
 use crate::logging;
 use crate::plugins::{Asked, locator};
 use crate::trust::Trust;
-use anyhow::Result;
-use host_proxy::native::{HostSide, Info, Loader, LogEvents, Reason};
+use crate::wasm::{ModuleLoader, is_module};
+use anyhow::{Context, Result};
+use host_proxy::native::{Content, HostSide, Info, Loader, LogEvents, Reason};
 use host_proxy::{Client, ClientConfig, MemoryStore, Metrics, Timeouts, UpstreamHttp};
 use serde::Serialize;
 use std::path::Path;
@@ -13,7 +16,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What is known of a library.
+/// What is known of a library or module.
 #[derive(Serialize)]
 struct Report {
     file: String,
@@ -26,6 +29,11 @@ struct Report {
     size: Option<u64>,
     sha256: Option<String>,
     registers: Vec<String>,
+    /// Of a module.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    exports: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    imports: Vec<String>,
     accepted: bool,
     /// Why not; what the host would say at its start.
     verdict: String,
@@ -38,20 +46,23 @@ pub fn run(args: &InspectArgs) -> Result<ExitCode> {
     logging::start("warn", FormatArg::Text)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let cache = tempfile::tempdir()?;
-    let loader = Loader::new(cache.path().join("plugins"), host(&runtime)?, args.register_timeout);
-    let loader = loader.with_admission(Arc::new(Trust::new(&args.trust)));
-    let report = match loader.load(&path, &asked.config) {
-        Ok(plugin) => {
-            let registers = plugin.offers.list();
-            Report::new(&path, Some(&plugin.info), registers, true, "accepted".to_owned())
-        }
-        Err(refusal) => {
-            let mut verdict = format!("refused: {}", refusal.reason);
-            if matches!(refusal.reason, Reason::Register(_)) && asked.config.is_empty() {
-                verdict = format!("{verdict}\nto inspect it with one: {}={{…}}", args.file);
-            }
-            Report::new(&path, refusal.info.as_deref(), Vec::new(), false, verdict)
-        }
+    let host = host(&runtime)?;
+    let trust = Trust::new(&args.trust);
+    let content =
+        Content::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let report = if is_module(&path, &content.bytes) {
+        let loader = ModuleLoader {
+            host,
+            store: Arc::new(host_events::store::MemoryStore::new(module::STORE)),
+            state: cache.path().to_owned(),
+            idle: Duration::from_secs(60),
+            trust,
+        };
+        let _entered = runtime.enter();
+        module::inspect(&path, &content, asked, &loader)?
+    } else {
+        let loader = Loader::new(cache.path().join("plugins"), host, args.register_timeout);
+        library(args, &path, &asked, &loader.with_admission(Arc::new(trust)))
     };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -60,6 +71,25 @@ pub fn run(args: &InspectArgs) -> Result<ExitCode> {
     }
     runtime.shutdown_background();
     Ok(if report.accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn library(args: &InspectArgs, path: &Path, asked: &Asked, loader: &Loader) -> Report {
+    match loader.load(path, &asked.config) {
+        Ok(plugin) => {
+            let registers = plugin.offers.list();
+            let patch = registers.iter().any(|it| it.starts_with("patch"));
+            let kind = if patch { "patch" } else { "plugin" };
+            let verdict = (kind, true, "accepted".to_owned());
+            Report { registers, ..Report::new(path, Some(&plugin.info), verdict) }
+        }
+        Err(refusal) => {
+            let mut verdict = format!("refused: {}", refusal.reason);
+            if matches!(refusal.reason, Reason::Register(_)) && asked.config.is_empty() {
+                verdict = format!("{verdict}\nto inspect it with one: {}={{…}}", args.file);
+            }
+            Report::new(path, refusal.info.as_deref(), ("library", false, verdict))
+        }
+    }
 }
 
 fn host(runtime: &tokio::runtime::Runtime) -> Result<Arc<HostSide>> {
@@ -86,17 +116,10 @@ impl Report {
     fn new(
         path: &Path,
         info: Option<&Info>,
-        registers: Vec<String>,
-        accepted: bool,
-        verdict: String,
+        (kind, accepted, verdict): (&'static str, bool, String),
     ) -> Self {
         let text =
             |get: fn(&Info) -> &String| info.map(get).filter(|text| !text.is_empty()).cloned();
-        let kind = match (accepted, registers.iter().any(|it| it.starts_with("patch"))) {
-            (false, _) => "library",
-            (true, true) => "patch",
-            (true, false) => "plugin",
-        };
         Self {
             file: path.display().to_string(),
             kind,
@@ -107,7 +130,9 @@ impl Report {
             compiler: text(|info| &info.compiler),
             size: info.map(|info| info.size),
             sha256: text(|info| &info.sha256),
-            registers,
+            registers: Vec::new(),
+            exports: Vec::new(),
+            imports: Vec::new(),
             accepted,
             verdict,
         }
@@ -121,15 +146,21 @@ impl Report {
         row("kind", self.kind);
         row("name", &known(&self.name));
         row("version", &known(&self.version));
-        row(
-            "interface",
-            &format!("{} (this host: {})", known(&self.interface), self.host_interface),
-        );
+        let interface = match self.interface.as_deref() {
+            Some("wasm") => "wasm".to_owned(),
+            _ => format!("{} (this host: {})", known(&self.interface), self.host_interface),
+        };
+        row("interface", &interface);
         row("compiler", &known(&self.compiler));
         row("size", &self.size.map_or_else(|| "not known".to_owned(), |it| format!("{it} bytes")));
         row("sha256", &known(&self.sha256));
         if self.accepted {
             row("registers", &self.registers.join(", "));
+        }
+        for (name, list) in [("exports", &self.exports), ("imports", &self.imports)] {
+            if !list.is_empty() {
+                row(name, &list.join(", "));
+            }
         }
         row("verdict", &self.verdict);
     }

@@ -26,6 +26,7 @@ pub mod test;
 pub mod trust;
 mod values;
 pub mod vendor;
+mod wasm;
 
 /// The user asked for something that cannot be: exit code 2.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,8 @@
 
 use crate::Usage;
 use crate::file::PluginTable;
-use host_proxy::native::{Content, Loader, Locator, Plugin, Refusal};
+use crate::wasm::{ModuleLoader, Sandbox, info_of, is_module};
+use host_proxy::native::{Content, Info, Loader, Locator, Plugin, Refusal};
 use host_proxy::{Life, Place, Policy, Stage, State};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +14,8 @@ pub(crate) struct Asked {
     pub(crate) path: PathBuf,
     /// JSON text; empty if there is none.
     pub(crate) config: String,
+    /// What it may take if it is a module in WebAssembly.
+    pub(crate) sandbox: Sandbox,
 }
 
 impl Asked {
@@ -30,13 +33,26 @@ impl Asked {
                 Usage(format!("the configuration of {path} is not JSON: {error}"))
             })?;
         }
-        Ok(Self { path: PathBuf::from(path), config: config.to_owned() })
+        let (path, config) = (PathBuf::from(path), config.to_owned());
+        Ok(Self { path, config, sandbox: Sandbox::default() })
     }
 
     /// The same from the configuration file.
     pub(crate) fn of_file(table: &PluginTable) -> Result<Self, serde_json::Error> {
         let config = table.config.as_ref().map(serde_json::to_string).transpose()?;
-        Ok(Self { path: PathBuf::from(&table.path), config: config.unwrap_or_default() })
+        let sandbox = Sandbox {
+            timeout: table.timeout,
+            concurrency: table.concurrency,
+            memory: table.memory,
+            body_limit: table.body_limit,
+        };
+        let path = PathBuf::from(&table.path);
+        Ok(Self { path, config: config.unwrap_or_default(), sandbox })
+    }
+
+    /// How it is set up.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings { config: self.config.clone(), sandbox: self.sandbox.clone() }
     }
 }
 
@@ -51,18 +67,70 @@ pub(crate) fn locator(folders: &[PathBuf]) -> Locator {
     Locator::new(folders)
 }
 
-/// Loads a plugin for a place: this content, whatever is at `path` by now.
+/// How a plugin is set up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// JSON text; empty if there is none.
+    pub(crate) config: String,
+    /// What it may take, if it is a module.
+    pub(crate) sandbox: Sandbox,
+}
+
+/// What plugins are loaded with: libraries, and modules in WebAssembly.
+pub(crate) struct Loaders {
+    pub(crate) native: Loader,
+    pub(crate) modules: ModuleLoader,
+}
+
+/// Why a plugin is not loaded.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+pub(crate) struct NotLoaded {
+    /// What is known of its file, as far as the checks came.
+    pub(crate) info: Option<Box<Info>>,
+    /// For people, the file's name included.
+    why: String,
+}
+
+impl From<Refusal> for NotLoaded {
+    fn from(refusal: Refusal) -> Self {
+        let why = refusal.to_string();
+        Self { info: refusal.info, why }
+    }
+}
+
+/// Loads a plugin for a place: this content, whatever is at `path` by now. Blocks; not for a thread of
+/// the runtime, but on one that knows it.
 pub(crate) fn load(
-    loader: &Loader,
+    loaders: &Loaders,
     place: Place,
     path: &Path,
     content: &Content,
-    config: &str,
+    settings: &Settings,
     policy: Policy,
-) -> Result<Arc<Stage>, Refusal> {
+) -> Result<Arc<Stage>, NotLoaded> {
     let life = Arc::new(Life::default());
     life.enter(State::Loading);
-    let plugin = loader.load_content(path, content, config)?;
+    let not_loaded = |why: String| NotLoaded { info: None, why };
+    let plugin = if is_module(path, &content.bytes) {
+        if !matches!(place, Place::Pre | Place::Post) {
+            let path = path.display();
+            return Err(not_loaded(format!("{path}: refused: a patch cannot be a module")));
+        }
+        let loaded = loaders.modules.load(path, content, settings);
+        loaded.map_err(|error| NotLoaded {
+            info: Some(Box::new(info_of(path, content))),
+            why: format!("{error:#}"),
+        })?
+    } else if settings.sandbox == Sandbox::default() {
+        loaders.native.load_content(path, content, &settings.config)?
+    } else {
+        return Err(not_loaded(format!(
+            "{}: refused: it is no WebAssembly, and timeout, concurrency, memory and body-limit are for \
+             sandboxed plugins",
+            path.display()
+        )));
+    };
     describe(&plugin, place);
     Ok(Stage::new(plugin, place, policy, life))
 }

@@ -7,6 +7,8 @@ use crate::events::{self, EventLoader, Events, EventsConfig, ProxyLocks};
 use crate::file::{File, FilePlugins};
 use crate::live::{self, Declared, First, Folder, Live, Operated, Record, Source, Trigger, World};
 use crate::operator::Operator;
+use crate::plugins::Loaders;
+use crate::wasm::ModuleLoader;
 use crate::{control, logging};
 use anyhow::{Context, Result};
 use host_proxy::native::{EventSink, HostSide, Loader, LogEvents};
@@ -104,8 +106,19 @@ async fn start(
         metrics.clone(),
         sink,
     );
-    let loader = Loader::new(config.state.join("plugins"), host, config.register_timeout);
-    let loader = Arc::new(loader.with_admission(Arc::new(config.trust.clone())));
+    let modules = ModuleLoader {
+        host: host.clone(),
+        store: match &store {
+            Some(store) => store.clone(),
+            None => Arc::new(host_events::store::MemoryStore::new(STORE)),
+        },
+        state: config.state.clone(),
+        idle: config.proxy.timeouts.idle,
+        trust: config.trust.clone(),
+    };
+    let native = Loader::new(config.state.join("plugins"), host, config.register_timeout);
+    let native = native.with_admission(Arc::new(config.trust.clone()));
+    let loaders = Loaders { native, modules };
     let folder = folder_of(folder, &config.state);
     let record = folder.as_ref().map_or_else(Record::none, Folder::record);
     let locks = store.clone().map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);
@@ -121,7 +134,7 @@ async fn start(
             };
             Chain::new(parts, metrics.clone())
         };
-        First::load(declared, &record, &loader, event_loader.as_ref(), link).await?
+        First::load(declared, &record, &loaders, event_loader.as_ref(), link).await?
     };
     drop(in_use);
     if let Some(events) = &events {
@@ -137,7 +150,7 @@ async fn start(
     let owned = folder.is_some();
     let world = World {
         source,
-        loader,
+        loaders,
         proxy: proxy.clone(),
         metrics: metrics.clone(),
         locks,

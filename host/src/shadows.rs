@@ -5,6 +5,7 @@ use crate::cli::ProxyArgs;
 use crate::file::{FilePlugins, ShadowTable};
 use crate::operator::{self, date};
 use crate::plugins::Asked;
+use crate::wasm::Sandbox;
 use anyhow::{Context, Result};
 use host_proxy::native::{Content, Loader};
 use host_proxy::{Life, Parts, Place, Policy, Shadow, ShadowSettings, ShadowTarget, Stage, State};
@@ -42,7 +43,8 @@ impl AskedShadow {
         });
         let target = ShadowTarget { place: place.transpose()?, replaces: table.replaces.clone() };
         let config = table.config.as_ref().map(serde_json::to_string).transpose()?;
-        let asked = Asked { path: table.path.clone(), config: config.unwrap_or_default() };
+        let (path, config) = (table.path.clone(), config.unwrap_or_default());
+        let asked = Asked { path, config, sandbox: Sandbox::default() };
         Ok(Self { asked, target })
     }
 

@@ -1,7 +1,11 @@
 //! Why a plugin's call failed.
 
-use abi_stable::StableAbi;
-use abi_stable::std_types::{RBox, RErr, RResult, RString};
+use crate::owned::{RBox, RString};
+#[cfg(not(target_arch = "wasm32"))]
+use abi_stable::{
+    StableAbi,
+    std_types::{RErr, RResult},
+};
 use std::fmt;
 
 /// What a plugin's calls return.
@@ -11,7 +15,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 //
 // A newtype and not an enum, so that later kinds break nothing.
 #[repr(transparent)]
-#[derive(StableAbi, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(StableAbi))]
 pub struct ErrorKind(u8);
 
 impl ErrorKind {
@@ -28,12 +33,12 @@ impl ErrorKind {
 //
 // Boxed, to keep `RawStep` at three words.
 #[repr(transparent)]
-#[derive(StableAbi)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(StableAbi))]
 pub struct Error(RBox<ErrorParts>);
 
 // Public only because the layout of `Error` names it; its module is not.
 #[repr(C)]
-#[derive(StableAbi)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(StableAbi))]
 pub struct ErrorParts {
     kind: ErrorKind,
     message: RString,
@@ -83,6 +88,7 @@ impl<E: std::error::Error> From<E> for Error {
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 impl From<Error> for RResult<(), Error> {
     fn from(error: Error) -> Self {
         RErr(error)

@@ -25,6 +25,14 @@
 //! With the feature `testing` the module `testing` has a host without a proxy: it loads a plugin by
 //! its `register`, lends it services that a test can look into, and takes exchanges through it, all
 //! over this boundary. Meant for `[dev-dependencies]`.
+//! # In a sandbox
+//!
+//! Compiled for `wasm32-unknown-unknown` a plugin is a module that the same host runs in a sandbox, with
+//! limits of time and memory, through the contract in `wasm.md`. Of this crate there is then what a
+//! sandbox can do: one [`Middleware`], whose deferred hooks have the body at hand and can wait for
+//! nothing else; a slot for what serde can write and read, since the way back may be another
+//! instance's; bodies as a whole; store, metrics and events of [`HostServices`]. Authenticators, patches,
+//! tasks, timers, streams and HTTP requests are for native plugins.
 //!
 //! # Versions
 //!
@@ -43,23 +51,34 @@
     clippy::cast_ptr_alignment
 )]
 
+#[cfg(not(target_arch = "wasm32"))]
 mod body;
+#[cfg(not(target_arch = "wasm32"))]
 mod bridge;
 mod error;
+#[cfg(not(target_arch = "wasm32"))]
 mod exchange;
+#[cfg(not(target_arch = "wasm32"))]
 mod export;
+#[cfg(not(target_arch = "wasm32"))]
 mod guard;
-#[cfg(feature = "http")]
+#[cfg(all(feature = "http", not(target_arch = "wasm32")))]
 pub mod http;
 mod message;
 mod middleware;
+#[cfg(not(target_arch = "wasm32"))]
 mod module;
+mod owned;
+#[cfg(not(target_arch = "wasm32"))]
 mod patch;
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "tokio", not(target_arch = "wasm32")))]
 pub mod runtime;
+#[cfg(not(target_arch = "wasm32"))]
 mod services;
-#[cfg(feature = "testing")]
+#[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
 pub mod testing;
+#[cfg(target_arch = "wasm32")]
+mod wasm;
 
 /// The version of this interface.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -67,20 +86,28 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The compiler that built this copy of the interface, and so the library it is in.
 pub const COMPILER: &str = env!("PLUGIN_INTERFACE_COMPILER");
 
-pub use body::{Body, BodyStream, Chunk, Frame, SizeHint};
 pub use error::{Error, ErrorKind, Result};
-pub use exchange::Exchange;
 pub use log;
 pub use message::{Header, Response};
 pub use middleware::{Middleware, Step};
-pub use module::Registrar;
-pub use patch::authenticator::{Authenticator, Verdict};
-pub use patch::error_page::{ErrorPage, Failure};
-pub use patch::reverse_proxy::{ReverseProxy, Route};
-pub use services::{Counter, Gauge, Histogram, HostServices, Request};
 pub use tracing;
 
+#[cfg(not(target_arch = "wasm32"))]
+pub use {
+    body::{Body, BodyStream, Chunk, Frame, SizeHint},
+    exchange::Exchange,
+    module::Registrar,
+    patch::authenticator::{Authenticator, Verdict},
+    patch::error_page::{ErrorPage, Failure},
+    patch::reverse_proxy::{ReverseProxy, Route},
+    services::{Counter, Gauge, Histogram, HostServices, Request},
+};
+
+#[cfg(target_arch = "wasm32")]
+pub use wasm::{Body, Counter, Exchange, Gauge, Histogram, HostServices, Registrar};
+
 /// What the host needs and authors do not.
+#[cfg(not(target_arch = "wasm32"))]
 #[allow(missing_docs)]
 pub mod host {
     pub use crate::body::{RawBody, RawBody_TO};
@@ -92,7 +119,7 @@ pub mod host {
         Address, Edit, HeaderVisitor, HeaderVisitor_TO, RawExchange, RawExchange_TO, Slot,
     };
     pub use crate::message::ResponseParts;
-    pub use crate::middleware::{MiddlewareObject, RawMiddleware, RawStep, middleware_object};
+    pub use crate::middleware::raw::{MiddlewareObject, RawMiddleware, RawStep, middleware_object};
     pub use crate::module::{PluginModule, PluginModule_Ref, RawRegistrar, RawRegistrar_TO};
     pub use crate::patch::authenticator::{
         AuthenticatorObject, RawAuthenticator, RawVerdict, authenticator_object,
@@ -107,6 +134,7 @@ pub mod host {
 }
 
 /// For `export_plugin!` only.
+#[cfg(not(target_arch = "wasm32"))]
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bridge::filter_changed;
@@ -116,4 +144,11 @@ pub mod __private {
     };
     pub use abi_stable::prefix_type::PrefixTypeTrait;
     pub use abi_stable::std_types::{RResult, RStr};
+}
+
+/// For `export_plugin!` only.
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::wasm::export::{on_request, on_response, register};
 }

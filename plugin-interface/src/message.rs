@@ -1,12 +1,14 @@
 //! Headers and answers that a plugin makes.
 
-use crate::body::Body;
+use crate::Body;
+use crate::owned::{self, RBox, RString, RVec};
+#[cfg(not(target_arch = "wasm32"))]
 use abi_stable::StableAbi;
-use abi_stable::std_types::{RBox, RString, RVec};
 
 /// A header or trailer field, owned.
 #[repr(C)]
-#[derive(StableAbi, Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(StableAbi))]
 pub struct Header {
     /// The field's name; case does not matter.
     pub name: RString,
@@ -21,12 +23,12 @@ pub struct Header {
 //
 // Boxed, to keep `RawStep` at three words.
 #[repr(transparent)]
-#[derive(StableAbi)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(StableAbi))]
 pub struct Response(RBox<ResponseParts>);
 
 /// What a [`Response`] is made of.
 #[repr(C)]
-#[derive(StableAbi)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(StableAbi))]
 pub struct ResponseParts {
     /// The status code; the host turns one that HTTP does not have into a 500.
     pub status: u16,
@@ -77,7 +79,7 @@ impl Response {
 
     /// Takes it apart.
     pub fn into_parts(self) -> ResponseParts {
-        RBox::into_inner(self.0)
+        owned::unbox(self.0)
     }
 }
 

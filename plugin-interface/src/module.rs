@@ -3,7 +3,8 @@
 use crate::bridge;
 use crate::error::{Error, Result};
 use crate::guard::catch;
-use crate::middleware::{Middleware, MiddlewareObject, middleware_object};
+use crate::middleware::Middleware;
+use crate::middleware::raw::{MiddlewareObject, middleware_object};
 use crate::patch::authenticator::{Authenticator, AuthenticatorObject, authenticator_object};
 use crate::patch::error_page::{ErrorPage, ErrorPageObject, error_page_object};
 use crate::patch::reverse_proxy::{ReverseProxy, ReverseProxyObject, reverse_proxy_object};
@@ -77,6 +78,13 @@ impl<'a> Registrar<'a> {
     /// A middleware; several run in the order of their registration. The name is for logs.
     pub fn middleware(&mut self, name: &str, middleware: impl Middleware) {
         self.0.middleware(name.into(), middleware_object(middleware));
+    }
+
+    /// Names the values of other middlewares that this plugin reads. A native plugin may read any; one
+    /// in a sandbox is sent these, and no others.
+    #[allow(clippy::unused_self)]
+    pub fn reads(&mut self, keys: &[&str]) {
+        let _ = keys;
     }
 
     /// An authenticator: in a PRE plugin one that is asked before the built-in, in a patch one that

@@ -33,7 +33,7 @@ pub struct Guest {
 /// The languages that there are plugins in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Language {
-    /// `plugins/event/rust` and `fixtures/guests/rust`.
+    /// `plugins/event/rust` and `fixtures/guests/rust`, `plugins/ip-filter`, `fixtures/plugins/both`.
     Rust,
     /// `plugins/event/assemblyscript`.
     AssemblyScript,

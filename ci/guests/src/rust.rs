@@ -10,19 +10,30 @@ use cargo_metadata::{Artifact, Message};
 use crate::toolchain::WasmToolchain;
 use crate::{Guest, Language, Workshop, files, step};
 
-/// The examples that users start from, and what only tests and benchmarks use.
-const WORKSPACES: [&str; 2] = ["plugins/event/rust", "fixtures/guests/rust"];
+/// The workspaces, and which packages of them; none: all. The examples that users start from, what
+/// only tests and benchmarks use, and two plugins that are native libraries as well.
+const WORKSPACES: [(&str, Option<&str>); 4] = [
+    ("plugins/event/rust", None),
+    ("fixtures/guests/rust", None),
+    (".", Some("ip-filter-plugin")),
+    ("fixtures/plugins", Some("both")),
+];
 
 pub(crate) fn build(workshop: &Workshop) -> Result<Vec<Guest>> {
     let toolchain = WasmToolchain::find(workshop.may_install)?;
     let mut guests = Vec::new();
-    for workspace in WORKSPACES.map(|it| workshop.root.join(it)) {
+    for (workspace, package) in WORKSPACES {
+        let workspace = workshop.root.join(workspace);
         if !workspace.join("Cargo.toml").is_file() {
             continue;
         }
         step(&format!("building {} by {toolchain}", workspace.display()));
         let mut command = toolchain.build(&workspace);
         command.arg("--target-dir").arg(workshop.folder.join("cargo"));
+        match package {
+            None => command.arg("--workspace"),
+            Some(package) => command.args(["--package", package]),
+        };
         if !workshop.may_install {
             command.arg("--quiet"); // a test says nothing while it goes well
         }
@@ -35,7 +46,7 @@ pub(crate) fn build(workshop: &Workshop) -> Result<Vec<Guest>> {
 
 fn artifacts(build: &mut Command) -> Result<Vec<Artifact>> {
     build
-        .args(["--workspace", "--lib", "--release", "--message-format=json-render-diagnostics"])
+        .args(["--lib", "--release", "--message-format=json-render-diagnostics"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     let mut child = build.spawn().context("cannot start cargo")?;

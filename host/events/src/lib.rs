@@ -30,5 +30,5 @@ pub use functions::{AlertLog, Alerts, Services};
 pub use metrics::{Counts, Metrics};
 pub use pipeline::Pipeline;
 pub use plugin::{Answer, EventPlugin, Manifest, OnError, Stopped};
-pub use pool::{BuildError, CallError, Calling, Pool, PoolBuilder, SlotState};
+pub use pool::{BuildError, CallError, Calling, Module, Pool, PoolBuilder, SlotState};
 pub use sink::Sink;

@@ -55,7 +55,7 @@ impl EventsConfig {
         let mut plugins =
             tables.iter().map(EventPluginTable::manifest).collect::<Result<Vec<_>>>()?;
         for text in &args.event_plugin {
-            plugins.push(of_flag(text)?);
+            plugins.push(manifest(Asked::parse(text)?)?);
         }
         let mut names = BTreeSet::new();
         if let Some(twice) = plugins.iter().find(|plugin| !names.insert(&plugin.name)) {
@@ -85,9 +85,8 @@ impl EventsConfig {
     }
 }
 
-/// Reads `PATH` or `PATH={json}`.
-fn of_flag(text: &str) -> Result<Manifest> {
-    let asked = Asked::parse(text)?;
+/// Makes a manifest of `PATH` or `PATH={json}`.
+pub(crate) fn manifest(asked: Asked) -> Result<Manifest> {
     let mut manifest = Manifest::new(asked.path);
     if !asked.config.is_empty() {
         let config = serde_json::from_str::<BTreeMap<String, serde_json::Value>>(&asked.config);
@@ -101,7 +100,7 @@ fn of_flag(text: &str) -> Result<Manifest> {
 }
 
 /// Extism's configuration is text: a text as it is, anything else as JSON.
-fn as_text(value: serde_json::Value) -> String {
+pub(crate) fn as_text(value: serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text,
         other => other.to_string(),

@@ -4,7 +4,7 @@ mod alerts;
 mod audit;
 mod config;
 
-pub(crate) use config::{EventsConfig, Secret};
+pub(crate) use config::{EventsConfig, Secret, as_text, manifest};
 
 use crate::trust::Trust;
 use alerts::AlertFile;

@@ -7,9 +7,9 @@ use super::promote::{Promotion, Promotions};
 use super::record::{Entry, copy, extension};
 use super::set::{EventSlot, Set, Slot, short};
 use crate::events::EventLoader;
-use crate::plugins::{self, kind};
+use crate::plugins::{self, Loaders, Settings, kind};
 use host_events::Manifest;
-use host_proxy::native::{Content, Info, Loader};
+use host_proxy::native::{Content, Info};
 use host_proxy::{Life, Place, Policy, State};
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -58,7 +58,7 @@ impl Refused {
 
 /// What a set is built with.
 pub(crate) struct Builder<'a> {
-    pub(crate) loader: &'a Loader,
+    pub(crate) loaders: &'a Loaders,
     /// What is in use: what stays the same is taken over.
     pub(crate) present: &'a Set,
     /// The contents that are in use, or were in the last run.
@@ -87,7 +87,7 @@ struct Wanted<Of> {
 }
 
 /// Of a plugin of the proxy's.
-type OfProxy = (Place, String, Policy, Option<Promotion>);
+type OfProxy = (Place, Settings, Policy, Option<Promotion>);
 
 /// What a file comes to.
 enum Choice {
@@ -106,7 +106,7 @@ impl Builder<'_> {
         let contents = self.read(&paths);
         let (mut wanted, mut refused) = (Vec::new(), Vec::new());
         for ((declaration, content), path) in declarations.into_iter().zip(contents).zip(paths) {
-            let Declaration { key, place, file, config, policy } = declaration;
+            let Declaration { key, place, file, settings, policy } = declaration;
             let content = match (&file, content) {
                 (File::None, _) => Ok(None),
                 (File::Missing(why), _) => Err(why.clone()),
@@ -116,9 +116,10 @@ impl Builder<'_> {
                 }
                 (File::At(_), Ok(content)) => Ok(Some(content)),
             };
-            if let Some((promotion, content)) = self.promoted(&key, &content, &config) {
+            if let Some((promotion, content)) = self.promoted(&key, &content, &settings) {
                 let path = promotion.file.clone();
-                let of = (place, promotion.config.clone(), policy, Some(promotion));
+                let settings = promotion.settings();
+                let of = (place, settings, policy, Some(promotion));
                 wanted.push(Wanted { key, path, content, of });
                 continue;
             }
@@ -129,7 +130,7 @@ impl Builder<'_> {
                         Some(entry) if path.as_os_str().is_empty() => entry.file.clone(),
                         _ => path,
                     };
-                    wanted.push(Wanted { key, path, content, of: (place, config, policy, None) });
+                    wanted.push(Wanted { key, path, content, of: (place, settings, policy, None) });
                 }
                 Ok(Choice::Leave) => {}
                 Err(why) => refused.push(Refused::of(key, path, None, None, why)),
@@ -149,25 +150,26 @@ impl Builder<'_> {
     }
 
     fn slot(&self, wanted: Wanted<OfProxy>, taken: &[Slot]) -> Result<Slot, Refused> {
-        let Wanted { key, path, content, of: (place, config, policy, promotion) } = wanted;
+        let Wanted { key, path, content, of: (place, settings, policy, promotion) } = wanted;
         let stays = self.present.slots.iter().find(|slot| {
-            slot.is(place, &path, &config, policy, &content.sha256)
+            slot.is(place, &path, &settings, policy, &content.sha256)
                 && !taken.iter().any(|other| Arc::ptr_eq(&other.stage, &slot.stage))
         });
         if let Some(slot) = stays {
             return Ok(Slot { key, promotion, ..slot.clone() });
         }
-        let load =
-            |content: &Content| plugins::load(self.loader, place, &path, content, &config, policy);
+        let load = |content: &Content| {
+            plugins::load(self.loaders, place, &path, content, &settings, policy)
+        };
         let refusal = match load(&content) {
-            Ok(stage) => return Ok(Slot { key, config, stage, promotion }),
+            Ok(stage) => return Ok(Slot { key, settings, stage, promotion }),
             Err(refusal) => refusal,
         };
         if let Some(copy) = self.fallback(&key, &content.sha256)
             && let Ok(stage) = load(&copy)
         {
             fallen_back(&key, &refusal, &copy);
-            return Ok(Slot { key, config, stage, promotion });
+            return Ok(Slot { key, settings, stage, promotion });
         }
         let why = format!("{}: {refusal}", unusable(place));
         let info = refusal.info.map(|info| *info);
@@ -228,7 +230,7 @@ impl Builder<'_> {
         let life = Arc::new(Life::default());
         life.enter(State::Loading);
         let sha256 = content.sha256.clone();
-        if let Err(error) = content.keep(self.loader.folder(), extension(&content)) {
+        if let Err(error) = content.keep(self.loaders.native.folder(), extension(&content)) {
             tracing::warn!("a copy of {} cannot be kept: {error}", manifest.path.display());
         }
         let error = match loader.load(manifest.clone(), content.bytes).await {
@@ -249,8 +251,9 @@ impl Builder<'_> {
         let in_use = self.in_use.values().map(|it| &*it.sha256);
         let held = self.holds.values().filter_map(|(content, _)| content.as_deref());
         let known: HashSet<&str> = in_use.chain(held).collect();
-        let whole =
-            |sha256: &str| !self.settle || known.contains(sha256) || self.loader.has_mapped(sha256);
+        let whole = |sha256: &str| {
+            !self.settle || known.contains(sha256) || self.loaders.native.has_mapped(sha256)
+        };
         contents::read(paths, whole)
     }
 
@@ -265,10 +268,14 @@ impl Builder<'_> {
             if *held == now && (*why == Why::RolledBack || !self.asked) {
                 return match self.in_use.get(key) {
                     None => Ok(Choice::Leave),
-                    Some(Entry { sha256, .. }) => match copy(self.loader.folder(), sha256) {
-                        Ok(content) => Ok(Choice::Take(content)),
-                        Err(error) => Err(format!("{key}: the copy {}: {error}", short(sha256))),
-                    },
+                    Some(Entry { sha256, .. }) => {
+                        match copy(self.loaders.native.folder(), sha256) {
+                            Ok(content) => Ok(Choice::Take(content)),
+                            Err(error) => {
+                                Err(format!("{key}: the copy {}: {error}", short(sha256)))
+                            }
+                        }
+                    }
                 };
             }
             self.holds.remove(key);
@@ -292,17 +299,17 @@ impl Builder<'_> {
     /// The copy that does in place of this content, where one may.
     fn fallback(&self, key: &Key, sha256: &str) -> Option<Content> {
         let in_use = self.in_use.get(key).filter(|it| self.copies_do && it.sha256 != sha256)?;
-        copy(self.loader.folder(), &in_use.sha256).ok()
+        copy(self.loaders.native.folder(), &in_use.sha256).ok()
     }
 
     fn check_budget(&self, wanted: &[Wanted<OfProxy>]) -> Result<(), Vec<Refused>> {
         let Some(budget) = self.budget else { return Ok(()) };
         let is_new = |it: &&Wanted<_>| {
-            extension(&it.content) == "so" && !self.loader.has_mapped(&it.content.sha256)
+            extension(&it.content) == "so" && !self.loaders.native.has_mapped(&it.content.sha256)
         };
         let new: Vec<_> = wanted.iter().filter(is_new).collect();
         let different: HashSet<&str> = new.iter().map(|it| &*it.content.sha256).collect();
-        let mapped = self.loader.mapped();
+        let mapped = self.loaders.native.mapped();
         if mapped + different.len() <= budget {
             return Ok(());
         }

@@ -4,7 +4,7 @@
 use crate::Usage;
 use crate::cli::ProxyArgs;
 use crate::file::{FilePlugins, PatchTable, PluginTable};
-use crate::plugins::{Asked, kind, locator};
+use crate::plugins::{Asked, Settings, kind, locator};
 use crate::policy::{Defaults, PolicyKeys};
 use crate::shadows::{self, AskedShadow};
 use crate::trust::Trust;
@@ -38,8 +38,7 @@ pub(crate) struct Declaration {
     pub(crate) place: Place,
     /// Where it is; why nowhere, for a patch if nobody put one there.
     pub(crate) file: File,
-    /// JSON text; empty if there is none.
-    pub(crate) config: String,
+    pub(crate) settings: Settings,
     pub(crate) policy: Policy,
 }
 
@@ -163,7 +162,7 @@ impl Declared {
                         Ok(path) => File::At(path),
                         Err(error) => File::Missing(error.to_string()),
                     },
-                    config: asked.config.clone(),
+                    settings: asked.settings(),
                     policy: *policy,
                 }
             })
@@ -191,7 +190,8 @@ impl Declared {
     /// The declaration of a patch.
     pub(crate) fn patch(&self, place: Place, file: File) -> Declaration {
         let (config, policy) = self.patches.get(&place).cloned().unwrap_or_default();
-        Declaration { key: Key::patch(place), place, file, config, policy }
+        let settings = Settings { config, ..Settings::default() };
+        Declaration { key: Key::patch(place), place, file, settings, policy }
     }
 
     /// The keys of the event plugins, in order.

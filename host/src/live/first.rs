@@ -11,8 +11,8 @@ use super::promote::Promotions;
 use super::record::Record;
 use super::set::Set;
 use crate::events::EventLoader;
+use crate::plugins::Loaders;
 use anyhow::{Result, anyhow};
-use host_proxy::native::Loader;
 use host_proxy::{Chain, Place};
 
 /// It, and what it came from.
@@ -27,11 +27,11 @@ impl First {
     pub(crate) async fn load(
         declared: Declared,
         record: &Record,
-        loader: &Loader,
+        loaders: &Loaders,
         events: Option<&EventLoader>,
         link: impl Fn(&Self) -> Result<Chain, String>,
     ) -> Result<(Self, Chain)> {
-        let start = Start { record, loader, events };
+        let start = Start { record, loaders, events };
         let mut first = Self { declared, set: Set::default(), holds: Holds::new() };
         let linked = match start.fill(&mut first, false).await {
             Ok(()) => link(&first).map_err(anyhow::Error::msg),
@@ -62,7 +62,7 @@ impl First {
 
 struct Start<'a> {
     record: &'a Record,
-    loader: &'a Loader,
+    loaders: &'a Loaders,
     events: Option<&'a EventLoader>,
 }
 
@@ -75,7 +75,7 @@ impl Start<'_> {
         });
         let nothing = Set::default();
         let mut builder = Builder {
-            loader: self.loader,
+            loaders: self.loaders,
             present: &nothing,
             in_use: self.record.in_use(),
             holds: holds.collect(),

@@ -44,11 +44,11 @@ pub(crate) use watch::watch;
 
 use crate::events::EventLoader;
 use crate::operator;
+use crate::plugins::Loaders;
 use arc_swap::ArcSwap;
 use build::{Holds, Why};
 use host_events::locks::Locks;
 use host_events::store::DiskStore;
-use host_proxy::native::Loader;
 use host_proxy::{AuditLog, AuditQueue, Chain, InUse, LockCheck, Metrics, Proxy, Tls};
 use past::Past;
 use record::Held;
@@ -59,7 +59,7 @@ use std::time::SystemTime;
 /// What plugins are loaded with, and where they are put: fixed while the host runs.
 pub(crate) struct World {
     pub(crate) source: Source,
-    pub(crate) loader: Arc<Loader>,
+    pub(crate) loaders: Loaders,
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) locks: Option<Arc<dyn LockCheck>>,
@@ -137,7 +137,7 @@ impl Live {
         if let Some(folder) = &live.world.folder {
             folder.tidy(&set.entries().into_iter().map(|entry| entry.sha256).collect());
         }
-        live.meters.mapped(live.world.loader.mapped());
+        live.meters.mapped(live.world.loaders.native.mapped());
         Arc::new(live)
     }
 
@@ -180,7 +180,7 @@ impl Live {
         if let Some(drained) = drained {
             tokio::spawn(self.clone().keep_when(drained));
         }
-        self.meters.mapped(self.world.loader.mapped());
+        self.meters.mapped(self.world.loaders.native.mapped());
         self.remember(false);
         changes
     }

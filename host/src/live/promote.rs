@@ -10,6 +10,7 @@ use super::declared::{Declaration, Declared, File, Key};
 use super::record::{Promoted, copy};
 use super::reload::told;
 use super::set::{Set, Slot};
+use crate::plugins::Settings;
 use crate::shadows::AskedShadow;
 use host_proxy::native::Content;
 use host_proxy::{Place, Shadow};
@@ -36,6 +37,11 @@ pub(crate) struct Promotion {
 }
 
 impl Promotion {
+    /// How the shadow was set up.
+    pub(super) fn settings(&self) -> Settings {
+        Settings { config: self.config.clone(), ..Settings::default() }
+    }
+
     /// Whether it is this shadow's.
     pub(super) fn is_of(&self, shadow: &AskedShadow) -> bool {
         (&self.asked, &self.config) == (&shadow.asked.path, &shadow.asked.config)
@@ -69,8 +75,8 @@ impl Promotions {
         let added = self.0.keys().filter(|key| key.is_added());
         let declaration = |key: &Key| {
             let place = Place::of(&key.place)?;
-            let (config, policy) = (String::new(), declared.policy(place));
-            Some(Declaration { key: key.clone(), place, file: File::None, config, policy })
+            let (settings, policy) = (Settings::default(), declared.policy(place));
+            Some(Declaration { key: key.clone(), place, file: File::None, settings, policy })
         };
         added.filter_map(declaration).collect()
     }
@@ -90,15 +96,16 @@ impl Builder<'_> {
         &self,
         key: &Key,
         file: &Result<Option<Content>, String>,
-        config: &str,
+        settings: &Settings,
     ) -> Option<(Promotion, Content)> {
         let promotion = self.promotions.0.get(key)?;
         let content = file.as_ref().ok()?.as_ref().map(|content| &content.sha256);
-        let stays = promotion.over_content.as_ref() == content && promotion.over_config == config;
+        let stays =
+            promotion.over_content.as_ref() == content && promotion.over_config == settings.config;
         if !stays {
             return None;
         }
-        match copy(self.loader.folder(), &promotion.sha256) {
+        match copy(self.loaders.native.folder(), &promotion.sha256) {
             Ok(content) => Some((promotion.clone(), content)),
             Err(error) => {
                 let file = promotion.file.display();
@@ -168,7 +175,9 @@ fn promoted(shadow: &Shadow, asked: &AskedShadow, set: &Set, declared: &Declared
         (Some(Slot { key, promotion: Some(before), .. }), _) => {
             (key.clone(), before.over_content.clone(), before.over_config.clone())
         }
-        (Some(slot), _) => (slot.key.clone(), Some(slot.sha256().to_owned()), slot.config.clone()),
+        (Some(slot), _) => {
+            (slot.key.clone(), Some(slot.sha256().to_owned()), slot.settings.config.clone())
+        }
         (None, Place::Pre | Place::Post) => {
             (Key::added(place, asked.asked.path.clone()), None, String::new())
         }
@@ -182,5 +191,5 @@ fn promoted(shadow: &Shadow, asked: &AskedShadow, set: &Set, declared: &Declared
         over_content,
         over_config,
     };
-    Slot { key, config: asked.asked.config.clone(), stage, promotion: Some(promotion) }
+    Slot { key, settings: promotion.settings(), stage, promotion: Some(promotion) }
 }

@@ -114,7 +114,7 @@ impl Live {
         let declared = &asked.declared;
         let promotions = present.promotions().asked_for(declared);
         let mut builder = Builder {
-            loader: &self.world.loader,
+            loaders: &self.world.loaders,
             present: &present,
             in_use: by_key(present.entries()),
             holds,
@@ -161,7 +161,7 @@ impl Live {
         if let Some(filter) = filter {
             // It was read before, as part of the configuration.
             if logging::change(&filter).is_ok() {
-                self.world.loader.log_filter_changed();
+                self.world.loaders.native.log_filter_changed();
                 tracing::info!(filter, "the log filter was read anew");
             }
         }
@@ -182,7 +182,7 @@ impl Live {
             reasons.push(lines.join("; "));
         }
         drop(now);
-        self.meters.mapped(self.world.loader.mapped());
+        self.meters.mapped(self.world.loaders.native.mapped());
         reasons.join("; ")
     }
 }

@@ -48,9 +48,10 @@ impl Live {
                 continue;
             }
             let Some((loader, _)) = &self.world.events else { continue };
-            let content = copy(self.world.loader.folder(), &slot.sha256).map_err(|error| {
-                format!("{}: the copy {}: {error}", slot.key, short(&slot.sha256))
-            })?;
+            let content =
+                copy(self.world.loaders.native.folder(), &slot.sha256).map_err(|error| {
+                    format!("{}: the copy {}: {error}", slot.key, short(&slot.sha256))
+                })?;
             let loaded = loader.load(slot.manifest.clone(), content.bytes).await;
             slot.plugin = Some(Arc::new(loaded.map_err(|error| format!("{error:#}"))?));
             slot.life = Arc::new(Life::default());

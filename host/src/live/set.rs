@@ -4,6 +4,7 @@ use super::declared::Key;
 use super::promote::Promotion;
 use super::record::Entry;
 use super::shadows::ShadowSlot;
+use crate::plugins::Settings;
 use host_events::{EventPlugin, Manifest};
 use host_proxy::{Credentials, Life, Parts, Place, Policy, Stage, State};
 use std::path::Path;
@@ -23,7 +24,7 @@ pub(crate) struct Set {
 #[derive(Clone)]
 pub(crate) struct Slot {
     pub(crate) key: Key,
-    pub(crate) config: String,
+    pub(crate) settings: Settings,
     pub(crate) stage: Arc<Stage>,
     /// There if a shadow was promoted to its place.
     pub(crate) promotion: Option<Promotion>,
@@ -64,12 +65,12 @@ impl Slot {
         &self,
         place: Place,
         path: &Path,
-        config: &str,
+        settings: &Settings,
         policy: Policy,
         sha256: &str,
     ) -> bool {
         let stage = &self.stage;
-        (stage.place, &*stage.plugin.path, &*self.config) == (place, path, config)
+        (stage.place, &*stage.plugin.path, &self.settings) == (place, path, settings)
             && stage.policy == policy
             && self.sha256() == sha256
     }

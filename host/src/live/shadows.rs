@@ -96,15 +96,20 @@ impl Builder<'_> {
             return Ok(Some(slot.clone()));
         }
         if let Some(budget) = self.budget {
-            let mapped = self.loader.mapped();
-            if mapped >= budget && !self.loader.has_mapped(&content.sha256) {
+            let mapped = self.loaders.native.mapped();
+            if mapped >= budget && !self.loaders.native.has_mapped(&content.sha256) {
                 return Err(anyhow!(exhausted(&path, mapped, budget)));
             }
         }
         let policy = |place| declared.policy(place);
         let parts = set.parts();
-        let shadow =
-            asked.load((&path, &content), settings.clone(), self.loader, &parts, policy)?;
+        let shadow = asked.load(
+            (&path, &content),
+            settings.clone(),
+            &self.loaders.native,
+            &parts,
+            policy,
+        )?;
         let beside = beside(&shadow);
         Ok(Some(ShadowSlot { asked: asked.clone(), settings, beside, shadow }))
     }

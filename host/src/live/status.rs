@@ -88,7 +88,7 @@ impl Live {
             plugins,
             past: now.past.list(),
             generations: operator::Generations {
-                mapped: world.loader.mapped() as u64,
+                mapped: world.loaders.native.mapped() as u64,
                 budget: world.budget as u64,
             },
             last_reload: now.last_reload.clone(),

@@ -27,7 +27,7 @@ impl Log {
     pub(super) fn start() -> Self {
         let log = Self::default();
         let targets = Targets::new()
-            .with_target("event_plugin", LevelFilter::TRACE)
+            .with_target("guest", LevelFilter::TRACE)
             .with_target("host_events", LevelFilter::WARN);
         let layer = log.clone().with_filter(targets);
         // Fails only if there is one already, and then nothing is collected.

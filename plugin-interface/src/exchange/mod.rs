@@ -194,6 +194,12 @@ impl Exchange<'_> {
     }
 }
 
+impl Exchange<'_> {
+    /// For [`crate::Middleware`]'s own hook, which matters in a sandbox only.
+    #[allow(clippy::unused_self)]
+    pub(crate) fn has_no_response_hook(&mut self) {}
+}
+
 /// Stops the walk on a panic and keeps it until the host's frame is off the stack.
 struct CatchingVisitor<F> {
     visit: F,

@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
 use crate::guard::Guarded;
-use crate::middleware::{RawStep, Step, step};
+use crate::middleware::Step;
+use crate::middleware::raw::{RawStep, step};
 use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::std_types::{RBox, RStr};
 use abi_stable::{StableAbi, sabi_trait};

@@ -7,7 +7,7 @@ use super::state::{Place, State};
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
 use crate::guard::catch;
-use crate::middleware::{MiddlewareObject, RawStep};
+use crate::middleware::raw::{MiddlewareObject, RawStep};
 use crate::module::{RawRegistrar, Registrar};
 use crate::patch::authenticator::{AuthenticatorObject, RawVerdict};
 use crate::patch::error_page::{ErrorPageObject, Failure};

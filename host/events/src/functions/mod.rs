@@ -8,6 +8,7 @@ mod secret;
 mod store;
 
 pub use alert::{AlertLog, Alerts};
+pub(crate) use store::Space;
 
 use crate::locks::Locks;
 use crate::metrics::PluginMetrics;
@@ -54,5 +55,11 @@ pub(crate) fn functions(lent: &Arc<Lent>, state: &Arc<SlotState>) -> Vec<Functio
         alert::alert(lent.clone(), state.clone()),
         secret::get(lent.clone()),
     ];
-    store::functions(lent, state).into_iter().chain(others).chain(clock::functions()).collect()
+    let space = Space { store: lent.services.store.clone(), name: lent.plugin.clone() };
+    counting(&space, state).into_iter().chain(others).collect()
+}
+
+/// Those that any plugin may have: the store, time and chance.
+pub(crate) fn counting(space: &Space, state: &Arc<SlotState>) -> Vec<Function> {
+    store::functions(space, state).into_iter().chain(clock::functions()).collect()
 }

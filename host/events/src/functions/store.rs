@@ -1,20 +1,28 @@
 //! Tokens and values. What a plugin stores is its own: other plugins do not see it.
 
-use super::{Lent, Refusal};
+use super::Refusal;
 use crate::guest::{self, function};
 use crate::pool::SlotState;
+use crate::store::Store;
 use extism::{CurrentPlugin, Error, Function, Val};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) fn functions(lent: &Arc<Lent>, state: &Arc<SlotState>) -> [Function; 5] {
+/// The store, and the space in it that is one plugin's.
+#[derive(Clone)]
+pub(crate) struct Space {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) name: Arc<str>,
+}
+
+pub(crate) fn functions(space: &Space, state: &Arc<SlotState>) -> [Function; 5] {
     [
-        take_token(lent.clone(), state.clone()),
-        release_tokens(lent.clone()),
-        get(lent.clone()),
-        set(lent.clone()),
-        delete(lent.clone()),
+        take_token(space.clone(), state.clone()),
+        release_tokens(space.clone()),
+        get(space.clone()),
+        set(space.clone()),
+        delete(space.clone()),
     ]
 }
 
@@ -46,16 +54,16 @@ fn number(count: u64) -> Val {
 }
 
 /// `store_take_token(scope, ttl_seconds) -> count`
-fn take_token(lent: Arc<Lent>, state: Arc<SlotState>) -> Function {
+fn take_token(space: Space, state: Arc<SlotState>) -> Function {
     function("store_take_token", 2, 1, move |plugin, arguments| {
         let scope = key(plugin, arguments)?;
         let ttl = seconds(arguments, 1)?;
-        let token = lent.services.store.take_token(&lent.plugin, &scope, ttl);
+        let token = space.store.take_token(&space.name, &scope, ttl);
         let token = token.map_err(Refusal::of)?;
-        let lent = lent.clone();
+        let space = space.clone();
         state.lock().may_undo(Box::new(move || {
-            if let Err(error) = lent.services.store.return_token(&lent.plugin, &scope, token.id) {
-                tracing::error!(plugin = &*lent.plugin, "a token was not given back: {error}");
+            if let Err(error) = space.store.return_token(&space.name, &scope, token.id) {
+                tracing::error!(plugin = &*space.name, "a token was not given back: {error}");
             }
         }))?;
         Ok(Some(number(token.alive)))
@@ -63,39 +71,39 @@ fn take_token(lent: Arc<Lent>, state: Arc<SlotState>) -> Function {
 }
 
 /// `store_release_tokens(scope) -> released`
-fn release_tokens(lent: Arc<Lent>) -> Function {
+fn release_tokens(space: Space) -> Function {
     function("store_release_tokens", 1, 1, move |plugin, arguments| {
         let scope = key(plugin, arguments)?;
-        let released = lent.services.store.release_tokens(&lent.plugin, &scope);
+        let released = space.store.release_tokens(&space.name, &scope);
         Ok(Some(number(released.map_err(Refusal::of)?)))
     })
 }
 
 /// `store_get(key) -> value or 0`
-fn get(lent: Arc<Lent>) -> Function {
+fn get(space: Space) -> Function {
     function("store_get", 1, 1, move |plugin, arguments| {
         let key = key(plugin, arguments)?;
-        let value = lent.services.store.get(&lent.plugin, &key).map_err(Refusal::of)?;
+        let value = space.store.get(&space.name, &key).map_err(Refusal::of)?;
         guest::put(plugin, &value.unwrap_or_default()).map(Some)
     })
 }
 
 /// `store_set(key, value, ttl_seconds)`; 0 seconds: it does not expire.
-fn set(lent: Arc<Lent>) -> Function {
+fn set(space: Space) -> Function {
     function("store_set", 3, 0, move |plugin, arguments| {
         let key = key(plugin, arguments)?;
         let value = guest::block(plugin, guest::integer(arguments, 1)?)?;
         let ttl = Some(seconds(arguments, 2)?).filter(|ttl| !ttl.is_zero());
-        lent.services.store.set(&lent.plugin, &key, &value, ttl).map_err(Refusal::of)?;
+        space.store.set(&space.name, &key, &value, ttl).map_err(Refusal::of)?;
         Ok(None)
     })
 }
 
 /// `store_delete(key)`
-fn delete(lent: Arc<Lent>) -> Function {
+fn delete(space: Space) -> Function {
     function("store_delete", 1, 0, move |plugin, arguments| {
         let key = key(plugin, arguments)?;
-        lent.services.store.delete(&lent.plugin, &key).map_err(Refusal::of)?;
+        space.store.delete(&space.name, &key).map_err(Refusal::of)?;
         Ok(None)
     })
 }

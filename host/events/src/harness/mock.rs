@@ -46,7 +46,7 @@ impl Locks for Mock {
     fn upsert(&self, lock: LockV2) -> Result<(), StoreError> {
         self.recorded().locks.push(lock.encode_to_vec());
         if let Err(error) = self.real.upsert(lock) {
-            tracing::warn!(target: "event_plugin", "outside of tests this would fail: {error}");
+            tracing::warn!(target: "guest", "outside of tests this would fail: {error}");
         }
         Ok(())
     }

@@ -5,7 +5,9 @@ use super::module::Module;
 use super::slot::Slot;
 use super::state::SlotState;
 use super::{MakeFunctions, Pool, Shared, Spec};
+use crate::functions::{Space, counting};
 use crate::metrics::PluginMetrics;
+use crate::store::Store;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use extism::Function;
 use std::collections::BTreeMap;
@@ -102,6 +104,14 @@ impl PoolBuilder {
     pub fn functions(self, functions: impl IntoIterator<Item = Function>) -> Self {
         let functions: Vec<_> = functions.into_iter().collect();
         self.slot_functions(move |_| functions.clone())
+    }
+
+    /// Lends a store, by the functions that event plugins have for it (`store_…`, `clock_now`,
+    /// `random_seed`). What is stored belongs to `space`.
+    #[must_use]
+    pub fn store(self, store: Arc<dyn Store>, space: &str) -> Self {
+        let space = Space { store, name: space.into() };
+        self.slot_functions(move |state| counting(&space, state))
     }
 
     /// Lends host functions that belong to a slot.

@@ -36,9 +36,9 @@ pub(super) fn functions(
             // Without a text it only says whether one would be written.
             functions.push(log($name, plugin.clone(), |plugin, text| {
                 if let Some(text) = text {
-                    tracing::event!(target: "event_plugin", Level::$level, plugin, "{text}");
+                    tracing::event!(target: "guest", Level::$level, plugin, "{text}");
                 }
-                tracing::enabled!(target: "event_plugin", Level::$level)
+                tracing::enabled!(target: "guest", Level::$level)
             }));
         )*};
     }

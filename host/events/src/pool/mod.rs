@@ -30,12 +30,12 @@ mod wasi;
 
 pub use builder::PoolBuilder;
 pub use error::{BuildError, CallError};
+pub use module::Module;
 pub use state::SlotState;
 
 use crate::metrics::PluginMetrics;
 use crossbeam_channel::Sender;
 use extism::{FromBytesOwned, Function, ToBytes};
-use module::Module;
 use slot::Running;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -102,7 +102,7 @@ impl Pool {
 
     /// The functions that the plugin exports.
     pub fn exports(&self) -> impl Iterator<Item = &str> {
-        self.shared.spec.module.exported()
+        self.shared.spec.module.exports()
     }
 
     /// Calls an export, and waits for a slot before that if all are busy. What is passed and

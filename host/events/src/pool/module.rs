@@ -2,9 +2,9 @@
 
 use wasmparser::{ExternalKind, Operator, Parser, Payload, TypeRef, Validator};
 
-/// The imports and exports of a module.
+/// A module that may be put into a [`super::Pool`], by its bytes.
 #[derive(Debug, Default)]
-pub(crate) struct Module {
+pub struct Module {
     /// It imports WASI, which is then lent: clocks and random numbers, no files, no network.
     pub(crate) wasi: bool,
     imports: Vec<(String, String)>,
@@ -14,12 +14,16 @@ pub(crate) struct Module {
 /// The namespaces that the host knows beside those of [`super::PoolBuilder::functions`].
 const ENV: &str = "extism:host/env";
 
+fn is_wasi(namespace: &str) -> bool {
+    namespace.starts_with("wasi")
+}
+
 /// The elements of a table. Extism's limit of memory does not count them.
 const TABLE: u64 = 100_000;
 
 impl Module {
     /// Reads a module. An error says what the bytes are instead.
-    pub(crate) fn read(wasm: &[u8]) -> Result<Self, String> {
+    pub fn read(wasm: &[u8]) -> Result<Self, String> {
         if !wasm.starts_with(b"\0asm") {
             return Err("is no WebAssembly; build it for a wasm target first".to_owned());
         }
@@ -39,9 +43,8 @@ impl Module {
                 Payload::ImportSection(imports) => {
                     for import in imports.into_imports() {
                         let import = import.map_err(damaged)?;
-                        if import.module.starts_with("wasi") {
-                            module.wasi = true;
-                        } else if matches!(import.ty, TypeRef::Func(_)) {
+                        module.wasi |= is_wasi(import.module);
+                        if matches!(import.ty, TypeRef::Func(_)) {
                             module.imports.push((import.module.to_owned(), import.name.to_owned()));
                         }
                     }
@@ -81,8 +84,13 @@ impl Module {
     }
 
     /// The functions that it exports.
-    pub(crate) fn exported(&self) -> impl Iterator<Item = &str> {
+    pub fn exports(&self) -> impl Iterator<Item = &str> {
         self.exports.iter().map(String::as_str)
+    }
+
+    /// The functions that it imports, each with its namespace.
+    pub fn imports(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.imports.iter().map(|(namespace, name)| (&**namespace, &**name))
     }
 
     /// An import that none of the functions given satisfies, as `namespace.name`. Extism's own are
@@ -92,7 +100,9 @@ impl Module {
         functions: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Option<String> {
         let given: Vec<_> = functions.collect();
-        let known = |module: &str, name: &str| module == ENV || given.contains(&(module, name));
+        let known = |module: &str, name: &str| {
+            module == ENV || is_wasi(module) || given.contains(&(module, name))
+        };
         let unmet = self.imports.iter().find(|(module, name)| !known(module, name));
         unmet.map(|(module, name)| format!("{module}.{name}"))
     }

@@ -46,9 +46,10 @@ impl Locator {
         }
         let text = asked.to_string_lossy();
         let mut names = vec![text.to_string()];
-        if asked.extension() != Some(OsStr::new("so")) {
+        let is_file = |it: &OsStr| it == "so" || it == "wasm";
+        if !asked.extension().is_some_and(is_file) {
             let name = text.replace('-', "_");
-            names = vec![format!("lib{name}.so"), format!("{name}.so")];
+            names = vec![format!("lib{name}.so"), format!("{name}.so"), format!("{name}.wasm")];
         }
         let in_folder = |folder: &PathBuf| names.iter().map(|name| folder.join(name)).collect();
         self.folders.iter().flat_map::<Vec<_>, _>(in_folder).collect()

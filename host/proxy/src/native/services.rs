@@ -86,7 +86,7 @@ impl HostSide {
     }
 
     /// The services as a plugin of this name gets them.
-    pub(super) fn services(self: &Arc<Self>, plugin: &str) -> HostServices {
+    pub fn services(self: &Arc<Self>, plugin: &str) -> HostServices {
         let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
         let lent = *lent.entry(plugin.to_owned()).or_insert_with(|| {
             let (plugin, host) = (plugin.to_owned(), self.clone());
