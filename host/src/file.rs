@@ -133,15 +133,6 @@ pub(crate) struct ShadowTable {
     /// Passed to the plugin as JSON.
     #[serde(default)]
     pub(crate) config: Option<toml::Table>,
-    /// Of a module in WebAssembly: how long a call may take.
-    #[serde(default, deserialize_with = "duration")]
-    pub(crate) timeout: Option<Duration>,
-    /// Of a module: how many instances there are.
-    pub(crate) concurrency: Option<usize>,
-    /// Of a module: how many bytes an instance may have.
-    pub(crate) memory: Option<u64>,
-    /// Of a module: how many bytes a body may have that it is sent.
-    pub(crate) body_limit: Option<usize>,
 }
 
 /// An event plugin in the file: `[[event-plugin]]`.
