@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use guests::Language;
+use guests::toolchain::browser;
 
 use crate::{build_guests, cargo, step};
 
@@ -38,6 +39,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let built = cargo::build(cargo::cargo().args(["build", "--package", "host"]))?;
     let host = cargo::find(&built, "host")?;
     build_guests::build(&Language::ALL, || Ok(host.clone()))?;
+    if let Err(error) = browser::find(true) {
+        step(&format!("SKIPPED: the admin page in a browser: {error:#}"));
+    }
 
     let mut summary = Summary::default();
     let mut passed = true;

@@ -41,6 +41,18 @@ pub enum Command {
     Vendor(VendorArgs),
     /// Lists the users that plugins have locked, and lets them in again
     Locks(LocksArgs),
+    /// Tells the running host to read its configuration, and to load what has changed
+    Reload(TellArgs),
+    /// Tells the running host to bring the last set of plugins back; a second time takes that back
+    Rollback(TellArgs),
+    /// Tells the running host to put its shadow in the place of what it was compared with
+    Promote(PromoteArgs),
+    /// Tells the running host to call a plugin no more: requests go on without it
+    Disable(TellPluginArgs),
+    /// Tells the running host to call a disabled plugin again
+    Enable(TellPluginArgs),
+    /// Shows how the running host is: its chain, plugins, shadows, store and log
+    Status(StatusArgs),
     /// Runs the tests of an event plugin (exit code 1 if one fails)
     Test(TestArgs),
     /// Lists and makes fixtures: events in files, for the tests of event plugins
@@ -97,6 +109,49 @@ pub enum LocksCommand {
         /// The lock's name, as the list has it
         name: String,
     },
+}
+
+/// Flags of what the running host is told.
+#[derive(Debug, Args)]
+pub struct TellArgs {
+    /// The folder for what is kept between runs: that of the host that is meant
+    #[arg(long, value_name = "DIR", default_value = "./state")]
+    pub state: PathBuf,
+}
+
+/// Flags of `host status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Print JSON: what the admin API has at /api/status
+    #[arg(long)]
+    pub json: bool,
+    /// Show it again every two seconds, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+    /// The folder for what is kept between runs: that of the host that is meant
+    #[arg(long, value_name = "DIR", default_value = "./state")]
+    pub state: PathBuf,
+}
+
+/// Flags of `host promote`.
+#[derive(Debug, Args)]
+pub struct PromoteArgs {
+    /// Also if their decisions differed too often
+    #[arg(long)]
+    pub force: bool,
+    /// The host that is meant.
+    #[command(flatten)]
+    pub host: TellArgs,
+}
+
+/// Flags of `host disable` and `host enable`.
+#[derive(Debug, Args)]
+pub struct TellPluginArgs {
+    /// The plugin's number, as host status has it
+    pub id: u64,
+    /// The host that is meant.
+    #[command(flatten)]
+    pub host: TellArgs,
 }
 
 /// Flags of `host new`.
@@ -187,7 +242,7 @@ pub enum FixturesCommand {
 }
 
 /// Flags of the proxy. Each may also stand in the configuration file, under the same name.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct ProxyArgs {
     /// Where to listen: :9090, 127.0.0.1:9090 [default: :9090]
     #[arg(long, value_name = "ADDR")]
@@ -220,6 +275,13 @@ pub struct ProxyArgs {
     /// How long a plugin may take to register [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Plugins")]
     pub register_timeout: Option<Duration>,
+    /// Take changed plugins and patches only when told to: by SIGHUP or host reload
+    #[arg(long, help_heading = "Plugins")]
+    pub no_watch: bool,
+    /// How many different native libraries may be mapped before reloads of native code are refused:
+    /// none is ever unmapped [default: 64]
+    #[arg(long, value_name = "COUNT", help_heading = "Plugins")]
+    pub generations: Option<usize>,
     /// How long a deferred step of a plugin may take before it is cut off; for a single plugin:
     /// deadline in its table of the configuration file [default: none]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Plugins")]
@@ -228,6 +290,27 @@ pub struct ProxyArgs {
     /// table [default: 1s]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Plugins")]
     pub plugin_slow: Option<Duration>,
+
+    /// A candidate that sees copies of requests, compared with the plugin of its name, the patch of its
+    /// point, or the built-in; may be given several times. PLACE is pre, post or a patch point, NAME
+    /// the plugin in whose place it would be, or nothing
+    #[arg(long, value_name = "[PLACE[:NAME]=]PATH[={JSON}]", help_heading = "Shadows")]
+    pub shadow: Vec<String>,
+    /// The share of requests that shadows see [default: 1]
+    #[arg(long, value_name = "SHARE", help_heading = "Shadows")]
+    pub shadow_sample: Option<f64>,
+    /// The share of requests on which a shadow may differ and yet be promoted [default: 0.01]
+    #[arg(long, value_name = "SHARE", help_heading = "Shadows")]
+    pub shadow_limit: Option<f64>,
+    /// On how many requests it must have been compared to be promoted [default: 100]
+    #[arg(long, value_name = "COUNT", help_heading = "Shadows")]
+    pub shadow_least: Option<u64>,
+    /// How long a shadow may take for a request [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Shadows")]
+    pub shadow_deadline: Option<Duration>,
+    /// A header whose values are not compared, only that it is there; may be given several times
+    #[arg(long, value_name = "NAME", help_heading = "Shadows")]
+    pub shadow_ignore: Vec<String>,
 
     /// A WebAssembly plugin that sees audit events; may be given several times, in order. Limits,
     /// secrets and more are for the configuration file: [[event-plugin]]
@@ -353,9 +436,22 @@ pub struct ProxyArgs {
     /// [default: -]
     #[arg(long, value_name = "FILE", help_heading = "Logging")]
     pub access_log: Option<String>,
-    /// Where to serve /metrics and /healthz: an address of this machine only, as in 127.0.0.1:9901
-    #[arg(long, value_name = "ADDR", help_heading = "Logging")]
+
+    /// Where to serve the admin page and its API, /metrics, /healthz and /readyz: an address of this
+    /// machine only, as in 127.0.0.1:9901, unless there is a token
+    #[arg(long, value_name = "ADDR", help_heading = "Admin")]
     pub admin: Option<Listen>,
+    /// A file with the token that the admin page and API ask for, 16 characters or more, in its first
+    /// line; the environment variable TENON_ADMIN_TOKEN can hold it, too
+    #[arg(long, value_name = "FILE", help_heading = "Admin")]
+    pub admin_token_file: Option<PathBuf>,
+    /// The token itself, from the environment.
+    #[arg(skip)]
+    pub admin_token: Option<String>,
+    /// A name that the admin page is reached by, beside localhost and addresses; may be given several
+    /// times
+    #[arg(long, value_name = "NAME", help_heading = "Admin")]
+    pub admin_host: Vec<String>,
 }
 
 /// [`UpstreamHttp`] as a flag.

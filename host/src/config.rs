@@ -1,6 +1,7 @@
 //! From what the user wrote to what the proxy needs: checked here, and nowhere else.
 
 use crate::Usage;
+use crate::admin::Access;
 use crate::cli::ProxyArgs;
 use anyhow::{Context, Result};
 use host_proxy::{
@@ -13,6 +14,8 @@ use std::time::Duration;
 
 /// The name of the environment variable with the password.
 const PASSWORD: &str = "TENON_BASIC_PASSWORD";
+/// The name of the one with the admin token.
+const ADMIN_TOKEN: &str = "TENON_ADMIN_TOKEN";
 
 /// The headers that the `http` crate's map can hold.
 const MAX_HEADERS: usize = 24_576;
@@ -26,7 +29,7 @@ pub(crate) struct Checked {
     pub(crate) state: PathBuf,
     pub(crate) register_timeout: Duration,
     pub(crate) access_log: AccessTo,
-    pub(crate) admin: Option<Listen>,
+    pub(crate) admin: Option<(Listen, Access)>,
 }
 
 /// Where access records go.
@@ -122,30 +125,38 @@ pub(crate) fn check(args: &ProxyArgs) -> Result<Checked> {
             Some("off") => AccessTo::Off,
             Some(path) => AccessTo::File(PathBuf::from(path)),
         },
-        admin: admin(args.admin)?,
+        admin: admin(args)?,
     })
 }
 
-/// The admin listener has no authentication, so nobody else can reach it.
-fn admin(listen: Option<Listen>) -> Result<Option<Listen>> {
-    match listen {
-        Some(Listen::At(address)) if address.ip().is_loopback() => {}
-        Some(other) => {
-            return Err(Usage(format!(
-                "--admin {other} can be reached from other machines; use 127.0.0.1:PORT"
-            ))
-            .into());
-        }
-        None => {}
+/// Where the admin listener is, and for whom: without a token for this machine alone.
+fn admin(args: &ProxyArgs) -> Result<Option<(Listen, Access)>> {
+    let token = match (&args.admin_token, &args.admin_token_file) {
+        (Some(token), _) => Some(token.clone()),
+        (None, Some(path)) => Some(first_line(path)?),
+        (None, None) => None,
+    };
+    let access = Access::new(token, args.admin_host.clone())?;
+    let Some(listen) = args.admin else { return Ok(None) };
+    let is_loopback = matches!(listen, Listen::At(address) if address.ip().is_loopback());
+    if !is_loopback && !access.has_token() {
+        return Err(Usage(format!(
+            "--admin {listen} can be reached from other machines; use 127.0.0.1:PORT, or give \
+             --admin-token-file FILE too"
+        ))
+        .into());
     }
-    Ok(listen)
+    Ok(Some((listen, access)))
 }
 
-/// The password that the environment holds, unless the flags say where it is. Like them it goes
-/// before the file: half of each would let nobody in, or another one than was meant.
+/// The password and the admin token that the environment holds, unless the flags say where they are.
+/// Like them it goes before the file: half of each would let nobody in, or another one than was meant.
 pub(crate) fn with_environment(mut flags: ProxyArgs) -> ProxyArgs {
     if flags.basic_password.is_none() && flags.basic_password_file.is_none() {
         flags.basic_password = std::env::var(PASSWORD).ok();
+    }
+    if flags.admin_token_file.is_none() {
+        flags.admin_token = std::env::var(ADMIN_TOKEN).ok();
     }
     flags
 }
@@ -176,7 +187,7 @@ fn credentials(args: &ProxyArgs) -> Result<Option<Credentials>> {
     Ok(Some(Credentials::new(user, &password, realm).map_err(Usage)?))
 }
 
-/// A password or secret in a file of its own.
+/// A password, token or secret in a file of its own.
 pub(crate) fn first_line(path: &Path) -> Result<String> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("the password file {} cannot be read", path.display()))?;

@@ -4,8 +4,8 @@
 //! as may connect.
 
 use crate::locks::Lock;
+use crate::operator::{Command, Declined, Done, Operator, Reason, Status};
 use anyhow::{Context, Result, bail, ensure};
-use host_events::locks::Locks;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -26,8 +26,10 @@ const ROOT: u32 = 0;
 const CONNECTIONS: usize = 8;
 /// How long a command has to ask, and then to take the reply.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a command waits for the host.
+/// How long a command waits for an answer that the host has at hand.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long it waits for what the host has to do first: plugins register one after another.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(300);
 /// The longest request, in bytes.
 const LONGEST_REQUEST: u64 = 4096;
 /// The longest reply: more than all the locks that a store has room for.
@@ -36,16 +38,19 @@ const LONGEST_REPLY: u64 = 64 << 20;
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Request {
+    Status,
     ListLocks,
-    RemoveLock(String),
+    Command(Command),
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Reply {
+    Status(Box<Status>),
     Locks(Vec<Lock>),
-    /// Whether there was one.
-    Removed(bool),
+    Done(Done),
+    Declined(Declined),
+    /// The request was none.
     Failed(String),
 }
 
@@ -84,7 +89,7 @@ pub fn listen(state: &Path) -> Result<UnixListener> {
 }
 
 /// Answers commands until the process ends.
-pub async fn serve(listener: UnixListener, locks: Arc<dyn Locks>) {
+pub async fn serve(listener: UnixListener, operator: Arc<dyn Operator>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     // Nobody closes the semaphore.
     while let Ok(place) = room.clone().acquire_owned().await {
@@ -93,9 +98,9 @@ pub async fn serve(listener: UnixListener, locks: Arc<dyn Locks>) {
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let locks = locks.clone();
+        let operator = operator.clone();
         tokio::spawn(async move {
-            if let Err(error) = converse(stream, locks).await {
+            if let Err(error) = converse(stream, &*operator).await {
                 tracing::debug!("a command was not answered: {error}");
             }
             drop(place);
@@ -103,7 +108,7 @@ pub async fn serve(listener: UnixListener, locks: Arc<dyn Locks>) {
     }
 }
 
-async fn converse(mut stream: tokio::net::UnixStream, locks: Arc<dyn Locks>) -> Result<()> {
+async fn converse(mut stream: tokio::net::UnixStream, operator: &dyn Operator) -> Result<()> {
     let (reader, mut writer) = stream.split();
     let mut reader = tokio::io::BufReader::new(reader);
     loop {
@@ -115,11 +120,7 @@ async fn converse(mut stream: tokio::net::UnixStream, locks: Arc<dyn Locks>) -> 
         }
         let whole = line.ends_with(b"\n");
         let reply = match serde_json::from_slice(&line) {
-            // To remove a lock waits for the disk.
-            Ok(request) => {
-                let locks = locks.clone();
-                tokio::task::spawn_blocking(move || answer(request, &*locks)).await?
-            }
+            Ok(request) => answer(request, operator).await,
             Err(error) => Reply::Failed(format!(
                 "the host does not understand the request ({error}): is it of another version?"
             )),
@@ -133,15 +134,13 @@ async fn converse(mut stream: tokio::net::UnixStream, locks: Arc<dyn Locks>) -> 
     }
 }
 
-fn answer(request: Request, locks: &dyn Locks) -> Reply {
+async fn answer(request: Request, operator: &dyn Operator) -> Reply {
     match request {
-        Request::ListLocks => Reply::Locks(locks.list().iter().filter_map(Lock::of).collect()),
-        Request::RemoveLock(name) => match locks.remove(&name) {
-            Ok(was_there) => {
-                tracing::info!(lock = name, was_there, "a command removes a lock");
-                Reply::Removed(was_there)
-            }
-            Err(error) => Reply::Failed(error.to_string()),
+        Request::Status => Reply::Status(Box::new(operator.status())),
+        Request::ListLocks => Reply::Locks(operator.locks()),
+        Request::Command(command) => match operator.command(command).await {
+            Ok(done) => Reply::Done(done),
+            Err(declined) => Reply::Declined(declined),
         },
     }
 }
@@ -176,6 +175,13 @@ impl Client {
         Ok(Some(Self { path, stream: BufReader::new(stream) }))
     }
 
+    pub(crate) fn status(&mut self) -> Result<Status> {
+        match self.ask(&Request::Status)? {
+            Reply::Status(status) => Ok(*status),
+            other => bail!("the host answered something else than its status: {other:?}"),
+        }
+    }
+
     pub(crate) fn list(&mut self) -> Result<Vec<Lock>> {
         match self.ask(&Request::ListLocks)? {
             Reply::Locks(locks) => Ok(locks),
@@ -183,10 +189,24 @@ impl Client {
         }
     }
 
+    /// Whether there was one.
     pub(crate) fn remove(&mut self, name: &str) -> Result<bool> {
-        match self.ask(&Request::RemoveLock(name.to_owned()))? {
-            Reply::Removed(was_there) => Ok(was_there),
-            other => bail!("the host answered something else than yes or no: {other:?}"),
+        match self.command(Command::RemoveLock { name: name.to_owned() })? {
+            Ok(_) => Ok(true),
+            Err(Declined { reason: Reason::NotFound, .. }) => Ok(false),
+            Err(declined) => Err(declined.into()),
+        }
+    }
+
+    /// Tells the host to do something, and waits for what comes of it.
+    pub(crate) fn command(&mut self, command: Command) -> Result<Result<Done, Declined>> {
+        self.stream.get_ref().set_read_timeout(Some(COMMAND_PATIENCE))?;
+        let reply = self.ask(&Request::Command(command));
+        self.stream.get_ref().set_read_timeout(Some(CLIENT_PATIENCE))?;
+        match reply? {
+            Reply::Done(done) => Ok(Ok(done)),
+            Reply::Declined(declined) => Ok(Err(declined)),
+            other => bail!("the host answered something else than what came of it: {other:?}"),
         }
     }
 
@@ -214,7 +234,44 @@ impl Client {
 mod tests {
     use super::*;
     use crate::locks::tests::lock;
+    use host_events::locks::Locks;
     use host_events::store::MemoryStore;
+    use host_proxy::Phase;
+    use std::pin::Pin;
+
+    /// A host that has nothing but locks.
+    struct OnlyLocks(Arc<MemoryStore>);
+
+    impl Operator for OnlyLocks {
+        fn phase(&self) -> Phase {
+            Phase::Serving
+        }
+
+        fn status(&self) -> Status {
+            Status { locks: self.0.list().len(), ..Status::default() }
+        }
+
+        fn locks(&self) -> Vec<Lock> {
+            self.0.list().iter().filter_map(Lock::of).collect()
+        }
+
+        fn command<'a>(
+            &'a self,
+            command: Command,
+        ) -> Pin<Box<dyn Future<Output = Result<Done, Declined>> + Send + 'a>> {
+            Box::pin(async move {
+                let declined =
+                    |reason, what: &str| Err(Declined { reason, message: what.to_owned() });
+                match command {
+                    Command::RemoveLock { name } if self.0.remove(&name).unwrap() => {
+                        Ok(Done { message: "removed".to_owned() })
+                    }
+                    Command::RemoveLock { .. } => declined(Reason::NotFound, "no such lock"),
+                    _ => declined(Reason::Conflict, "there are only locks"),
+                }
+            })
+        }
+    }
 
     /// A host that answers commands, for as long as the runtime lives.
     fn running(state: &Path) -> (tokio::runtime::Runtime, Arc<MemoryStore>) {
@@ -223,7 +280,7 @@ mod tests {
         let entered = runtime.enter();
         let listener = listen(state).unwrap();
         drop(entered);
-        runtime.spawn(serve(listener, locks.clone()));
+        runtime.spawn(serve(listener, Arc::new(OnlyLocks(locks.clone()))));
         (runtime, locks)
     }
 
@@ -239,6 +296,21 @@ mod tests {
         assert!(!client.remove("bob").unwrap());
         assert!(client.remove("tenon-lock-bob").unwrap());
         assert_eq!(locks.list(), []);
+    }
+
+    #[test]
+    fn a_command_that_is_declined_says_why_and_the_status_comes_whole() {
+        let state = tempfile::tempdir().unwrap();
+        let (_runtime, locks) = running(state.path());
+        locks.upsert(lock("bob")).unwrap();
+        let mut client = Client::find(state.path()).unwrap().unwrap();
+        let status = Status { locks: 1, ..Status::default() };
+        assert_eq!(client.status().unwrap(), status);
+        let declined = client.command(Command::Promote { force: true }).unwrap().unwrap_err();
+        assert_eq!(
+            (declined.reason, &*declined.message),
+            (Reason::Conflict, "there are only locks")
+        );
     }
 
     #[test]

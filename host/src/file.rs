@@ -34,6 +34,15 @@ pub(crate) struct File {
     pub(crate) plugin_dir: Vec<PathBuf>,
     #[serde(deserialize_with = "duration")]
     pub(crate) register_timeout: Option<Duration>,
+    pub(crate) shadow: Vec<ShadowTable>,
+    pub(crate) shadow_sample: Option<f64>,
+    pub(crate) shadow_limit: Option<f64>,
+    pub(crate) shadow_least: Option<u64>,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) shadow_deadline: Option<Duration>,
+    pub(crate) shadow_ignore: Vec<String>,
+    pub(crate) no_watch: bool,
+    pub(crate) generations: Option<usize>,
     #[serde(deserialize_with = "duration")]
     pub(crate) plugin_deadline: Option<Duration>,
     #[serde(deserialize_with = "duration")]
@@ -78,6 +87,8 @@ pub(crate) struct File {
     pub(crate) access_log: Option<String>,
     #[serde(deserialize_with = "parsed")]
     pub(crate) admin: Option<Listen>,
+    pub(crate) admin_token_file: Option<PathBuf>,
+    pub(crate) admin_host: Vec<String>,
 }
 
 /// A plugin in the file: `[[pre-plugin]]` or `[[post-plugin]]`.
@@ -97,6 +108,20 @@ pub(crate) struct PluginTable {
     /// From here on a step is slow.
     #[serde(default, deserialize_with = "duration")]
     pub(crate) slow: Option<Duration>,
+}
+
+/// A candidate in the file: `[[shadow]]`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct ShadowTable {
+    pub(crate) path: PathBuf,
+    /// Where it would stand.
+    pub(crate) place: Option<String>,
+    /// The plugin in whose place it would be, or `nothing`.
+    pub(crate) replaces: Option<String>,
+    /// Passed to the plugin as JSON.
+    #[serde(default)]
+    pub(crate) config: Option<toml::Table>,
 }
 
 /// An event plugin in the file: `[[event-plugin]]`.
@@ -174,6 +199,7 @@ impl File {
             post: self.post_plugin,
             patches: self.patches,
             event: self.event_plugin,
+            shadow: self.shadow,
         };
         let no_password = flags.basic_password.is_none() && flags.basic_password_file.is_none();
         let append = |mut first: Vec<PathBuf>, second| {
@@ -191,6 +217,14 @@ impl File {
             patches: flags.patches.or(self.patches_dir),
             plugin_dir: append(flags.plugin_dir, self.plugin_dir),
             register_timeout: flags.register_timeout.or(self.register_timeout),
+            shadow: flags.shadow,
+            shadow_sample: flags.shadow_sample.or(self.shadow_sample),
+            shadow_limit: flags.shadow_limit.or(self.shadow_limit),
+            shadow_least: flags.shadow_least.or(self.shadow_least),
+            shadow_deadline: flags.shadow_deadline.or(self.shadow_deadline),
+            shadow_ignore: [flags.shadow_ignore, self.shadow_ignore].concat(),
+            no_watch: flags.no_watch || self.no_watch,
+            generations: flags.generations.or(self.generations),
             plugin_deadline: flags.plugin_deadline.or(self.plugin_deadline),
             plugin_slow: flags.plugin_slow.or(self.plugin_slow),
             event_plugin: flags.event_plugin,
@@ -228,6 +262,11 @@ impl File {
             log_format: flags.log_format.or(self.log_format),
             access_log: flags.access_log.or(self.access_log),
             admin: flags.admin.or(self.admin),
+            admin_token_file: flags
+                .admin_token_file
+                .or(self.admin_token_file.filter(|_| flags.admin_token.is_none())),
+            admin_token: flags.admin_token,
+            admin_host: [flags.admin_host, self.admin_host].concat(),
         };
         (args, plugins)
     }
@@ -240,6 +279,7 @@ pub(crate) struct FilePlugins {
     pub(crate) post: Vec<PluginTable>,
     pub(crate) patches: BTreeMap<String, PatchTable>,
     pub(crate) event: Vec<EventPluginTable>,
+    pub(crate) shadow: Vec<ShadowTable>,
 }
 
 pub(crate) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {

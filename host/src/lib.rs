@@ -1,6 +1,6 @@
 //! Composes the host: command line, configuration, wiring. What it does is in the crates below.
 
-mod admin;
+pub mod admin;
 pub mod cli;
 mod config;
 pub mod control;
@@ -9,6 +9,7 @@ mod events;
 mod file;
 pub mod fixtures;
 pub mod inspect;
+mod live;
 pub mod locks;
 pub mod logging;
 pub mod new;
@@ -16,6 +17,10 @@ pub mod operator;
 mod plugins;
 mod policy;
 pub mod proxy;
+mod shadows;
+pub mod status;
+mod table;
+pub mod tell;
 pub mod test;
 mod values;
 pub mod vendor;

@@ -2,13 +2,13 @@
 
 use crate::cli::{LocksArgs, LocksCommand};
 use crate::control::Client;
+use crate::table::visible;
 use anyhow::{Result, bail, ensure};
 use host_events::locks::{Locks, Summary};
 use host_events::store::{DEFAULT_LIMIT, DiskStore, FILE_NAME, OpenError};
 use proto::types::LockV2;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -138,39 +138,10 @@ fn table(locks: &[Lock], now: SystemTime) -> String {
     if locks.is_empty() {
         return "nobody is locked\n".to_owned();
     }
-    let head = ["NAME", "TARGET", "MESSAGE", "EXPIRES IN", "CREATED BY"].map(str::to_owned);
-    let rows: Vec<_> = [head].into_iter().chain(locks.iter().map(|lock| lock.row(now))).collect();
-    let mut widths = [0; 5];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let mut text = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (width, cell) in widths.iter().zip(row) {
-            // Writing to a String does not fail.
-            let _ = write!(line, "{cell:<width$}  ");
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
-}
-
-/// Plugins write messages, and users who fail to log in choose names: what would move the cursor or
-/// turn the direction of writing is written out.
-fn visible(text: &str) -> String {
-    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() || turns(c) {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
-        }
-    }
-    shown
+    let head = ["NAME", "TARGET", "MESSAGE", "EXPIRES IN", "CREATED BY"];
+    let rows: Vec<_> = locks.iter().map(|lock| lock.row(now)).collect();
+    // Names are for copying: nothing is cut.
+    crate::table::table(head, &rows, crate::table::UNBOUNDED)
 }
 
 /// Why there was nothing to remove, with the names that may have been meant.

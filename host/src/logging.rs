@@ -38,7 +38,7 @@ pub fn change(filter: &str) -> Result<(), Usage> {
     Ok(())
 }
 
-fn parse(filter: &str) -> Result<EnvFilter, Usage> {
+pub(crate) fn parse(filter: &str) -> Result<EnvFilter, Usage> {
     EnvFilter::try_new(filter).map_err(|error| {
         Usage(format!("{filter:?} is not a log filter ({error}); write info or host=debug,info"))
     })

@@ -2,7 +2,8 @@
 
 use clap::Parser;
 use host::cli::{Cli, Command};
-use host::{echo, fixtures, inspect, locks, logging, new, proxy, test, vendor};
+use host::operator::Command as Tell;
+use host::{echo, fixtures, inspect, locks, logging, new, proxy, status, tell, test, vendor};
 use std::process::ExitCode;
 
 /// A request makes dozens of small allocations, and its task often ends on another thread than it
@@ -20,6 +21,12 @@ fn main() -> ExitCode {
         Some(Command::New(args)) => new::run(&args),
         Some(Command::Vendor(args)) => vendor::run(&args),
         Some(Command::Locks(args)) => locks::run(&args),
+        Some(Command::Reload(args)) => tell::run(&args, Tell::Reload),
+        Some(Command::Rollback(args)) => tell::run(&args, Tell::Rollback),
+        Some(Command::Promote(args)) => tell::run(&args.host, Tell::Promote { force: args.force }),
+        Some(Command::Disable(args)) => tell::run(&args.host, Tell::Disable { id: args.id }),
+        Some(Command::Enable(args)) => tell::run(&args.host, Tell::Enable { id: args.id }),
+        Some(Command::Status(args)) => status::run(&args),
         Some(Command::Test(args)) => test::run(&args),
         Some(Command::Fixtures(args)) => fixtures::run(&args),
     };

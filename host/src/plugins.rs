@@ -1,17 +1,14 @@
-//! The plugins and patches that the user asked for, loaded.
+//! Plugins and patches as the user asks for them, and how one is loaded.
 
 use crate::Usage;
-use crate::cli::ProxyArgs;
-use crate::file::{FilePlugins, PatchTable, PluginTable};
-use crate::policy::{Defaults, PolicyKeys};
-use anyhow::{Context, Result};
-use host_proxy::native::{Loader, Locator, PATCH_POINTS, Plugin, scan_patches};
-use host_proxy::{Credentials, Parts, Place, Policy, Stage};
+use crate::file::PluginTable;
+use host_proxy::native::{Content, Loader, Locator, Plugin, Refusal};
+use host_proxy::{Life, Place, Policy, Stage, State};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A plugin as the user asked for it: a file and its configuration.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) path: PathBuf,
     /// JSON text; empty if there is none.
@@ -36,7 +33,8 @@ impl Asked {
         Ok(Self { path: PathBuf::from(path), config: config.to_owned() })
     }
 
-    fn of_file(table: &PluginTable) -> Result<Self> {
+    /// The same from the configuration file.
+    pub(crate) fn of_file(table: &PluginTable) -> Result<Self, serde_json::Error> {
         let config = table.config.as_ref().map(serde_json::to_string).transpose()?;
         Ok(Self { path: PathBuf::from(&table.path), config: config.unwrap_or_default() })
     }
@@ -53,107 +51,34 @@ pub(crate) fn locator(folders: &[PathBuf]) -> Locator {
     Locator::new(folders)
 }
 
-/// Loads everything that was asked for. What does not load stops the start: half a chain would let
-/// requests pass that the other half was to stop.
+/// Loads a plugin for a place: this content, whatever is at `path` by now.
 pub(crate) fn load(
-    args: &ProxyArgs,
-    file: &FilePlugins,
-    credentials: Option<Credentials>,
-    loader: &Loader,
-) -> Result<Parts> {
-    let locator = locator(&args.plugin_dir);
-    let defaults = Defaults::check(args)?;
-    // Also those of points that have no patch yet.
-    for (point, table) in &file.patches {
-        let Some(place) = Place::of(point).filter(|_| PATCH_POINTS.contains(&&**point)) else {
-            let points = PATCH_POINTS.join(", ");
-            return Err(Usage(format!("[patches.{point}]: the patch points are {points}")).into());
-        };
-        defaults.policy(&format!("[patches.{point}]"), place, &table.policy_keys())?;
-    }
-    let list = |tables: &[PluginTable], flags: &[String], place: Place| {
-        let tables = tables.iter().map(|table| {
-            let name = format!("[[{place}-plugin]] {}", table.path);
-            let policy = defaults.policy(&name, place, &table.policy_keys())?;
-            Ok((Asked::of_file(table)?, policy))
-        });
-        let flags = flags.iter().map(|text| {
-            let policy = defaults.policy(text, place, &PolicyKeys::default())?;
-            Ok((Asked::parse(text)?, policy))
-        });
-        // All of them are looked at before the first is loaded.
-        let asked = tables.chain(flags).collect::<Result<Vec<_>>>()?;
-        let load = |(asked, policy)| load_one(&asked, &locator, loader, place, policy);
-        asked.into_iter().map(load).collect::<Result<Vec<_>>>()
-    };
-    let mut parts = Parts {
-        pre: list(&file.pre, &args.pre_plugin, Place::Pre)?,
-        post: list(&file.post, &args.post_plugin, Place::Post)?,
-        credentials,
-        ..Parts::default()
-    };
-    load_patches(args.patches.as_deref(), file, &defaults, loader, &mut parts)?;
-    Ok(parts)
-}
-
-fn load_patches(
-    asked: Option<&Path>,
-    file: &FilePlugins,
-    defaults: &Defaults,
-    loader: &Loader,
-    parts: &mut Parts,
-) -> Result<()> {
-    let folder = asked.unwrap_or(Path::new("patches"));
-    if asked.is_none() && !folder.try_exists().unwrap_or(true) {
-        return Ok(()); // nobody asked for patches
-    }
-    for patch in scan_patches(folder)? {
-        let place = Place::of(patch.point)
-            .with_context(|| format!("the patch point {} is not connected", patch.point))?;
-        let table = file.patches.get(patch.point);
-        let keys = table.map(PatchTable::policy_keys).unwrap_or_default();
-        let policy = defaults.policy(&format!("[patches.{place}]"), place, &keys)?;
-        let config = table.and_then(|table| table.config.as_ref());
-        let config = config.map(serde_json::to_string).transpose()?;
-        let plugin = loader.load(&patch.path, &config.unwrap_or_default());
-        let plugin =
-            plugin.with_context(|| format!("the patch of {} is not usable", patch.point))?;
-        describe(&plugin, &format!("patch of {}", patch.point));
-        if plugin.offers.list().len() > 1 {
-            let path = plugin.path.display();
-            tracing::warn!("{path} registers more than {}; the rest is not used", patch.point);
-        }
-        tracing::info!("Loading patched {} module", patch.point);
-        let stage = Some(Stage::new(plugin, place, policy, Arc::default()));
-        match place {
-            Place::ReverseProxy => parts.reverse_proxy = stage,
-            Place::Authenticator => parts.authenticator = stage,
-            Place::ErrorPage => parts.error_page = stage,
-            Place::Pre | Place::Post => {} // no patch point
-        }
-    }
-    Ok(())
-}
-
-fn load_one(
-    asked: &Asked,
-    locator: &Locator,
     loader: &Loader,
     place: Place,
+    path: &Path,
+    content: &Content,
+    config: &str,
     policy: Policy,
-) -> Result<Arc<Stage>> {
-    let path = locator.find(&asked.path)?;
-    let plugin = loader
-        .load(&path, &asked.config)
-        .with_context(|| format!("the {} plugin is not usable", place.as_str().to_uppercase()))?;
-    describe(&plugin, place.as_str());
-    Ok(Stage::new(plugin, place, policy, Arc::default()))
+) -> Result<Arc<Stage>, Refusal> {
+    let life = Arc::new(Life::default());
+    life.enter(State::Loading);
+    let plugin = loader.load_content(path, content, config)?;
+    describe(&plugin, place);
+    Ok(Stage::new(plugin, place, policy, life))
 }
 
-fn describe(plugin: &Plugin, place: &str) {
+/// What a plugin is in a sentence about it: `the PRE plugin`, `the patch of error_page`.
+pub(crate) fn kind(place: Place) -> String {
+    match place {
+        Place::Pre | Place::Post => format!("the {} plugin", place.as_str().to_uppercase()),
+        patch => format!("the patch of {patch}"),
+    }
+}
+
+fn describe(plugin: &Plugin, place: Place) {
     let info = &plugin.info;
     tracing::info!(
-        place,
+        place = place.as_str(),
         name = info.name,
         version = info.version,
         interface = info.interface,
@@ -162,6 +87,14 @@ fn describe(plugin: &Plugin, place: &str) {
         "loaded {}",
         plugin.path.display()
     );
+    if matches!(place, Place::Pre | Place::Post) {
+        return;
+    }
+    if plugin.offers.list().len() > 1 {
+        let path = plugin.path.display();
+        tracing::warn!("{path} registers more than {place}; the rest is not used");
+    }
+    tracing::info!("Loading patched {place} module");
 }
 
 #[cfg(test)]

@@ -1,33 +1,40 @@
 //! `host`: the proxy, put together and run.
 
+use crate::admin::Admin;
 use crate::cli::{FormatArg, ProxyArgs};
 use crate::config::{AccessTo, Checked, check, with_environment};
-use crate::events::{self, Events, EventsConfig, ProxyLocks};
+use crate::events::{self, EventLoader, Events, EventsConfig, ProxyLocks};
 use crate::file::{File, FilePlugins};
-use crate::{admin, control, logging, plugins};
+use crate::live::{self, Declared, First, Folder, Live, Operated, Record, Source, Trigger, World};
+use crate::operator::Operator;
+use crate::{control, logging};
 use anyhow::{Context, Result};
 use host_proxy::native::{EventSink, HostSide, Loader, LogEvents};
 use host_proxy::{
-    AccessLog, AuditLog, Chain, Client, Drained, Listen, LockCheck, MemoryStore, Metrics, Proxy,
-    Tls, Writer, serve,
+    AccessLog, AuditLog, Chain, Client, Drained, Listen, LockCheck, MemoryStore, Metrics, Parts,
+    Proxy, Tls, Writer, serve,
 };
 use std::fs::OpenOptions;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The in-memory store has room for so many bytes.
 const STORE: usize = 64 << 20;
 
+/// So many native libraries may be mapped unless it is told otherwise.
+const GENERATIONS: usize = 64;
+
 /// Runs the proxy until it is told to end.
 pub fn run(flags: ProxyArgs) -> Result<ExitCode> {
     let visible_password = flags.basic_password.is_some();
     let file = flags.config.as_deref().map(File::read).transpose()?.unwrap_or_default();
-    let fixed_filter = flags.debug || flags.log.is_some();
-    let (args, file_plugins) = file.with_flags(with_environment(flags));
+    let (args, file_plugins) = file.with_flags(with_environment(flags.clone()));
     let config = check(&args)?;
+    let source = Source::new(flags, &args);
     logging::start(&filter(&args), args.log_format.unwrap_or(FormatArg::Text))?;
     if visible_password {
         tracing::warn!(
@@ -36,7 +43,7 @@ pub fn run(flags: ProxyArgs) -> Result<ExitCode> {
         );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(start(args, file_plugins, config, fixed_filter));
+    let result = runtime.block_on(start(source, args, file_plugins, config));
     // A plugin's task that blocks must not keep the process.
     runtime.shutdown_background();
     result
@@ -51,11 +58,12 @@ fn filter(args: &ProxyArgs) -> String {
 }
 
 async fn start(
+    source: Source,
     args: ProxyArgs,
     file_plugins: FilePlugins,
     config: Checked,
-    fixed_filter: bool,
 ) -> Result<ExitCode> {
+    let started = SystemTime::now();
     // First of all: a port in use is the commonest mistake, and plugins may do things when loaded.
     let listener = bind(config.listen, "--port").await?;
     let tls = match args.tls_cert.clone().zip(args.tls_key.clone()) {
@@ -64,18 +72,18 @@ async fn start(
     };
     let client = Client::new(&config.client)?;
     let metrics = Arc::new(Metrics::new());
+    let folder = live::Folder::take(&config.state);
     let events = EventsConfig::check(&args, &file_plugins.event, &config.state)?;
+    let manifests = events.as_ref().map(|events| events.plugins.clone()).unwrap_or_default();
+    let declared = Declared::of(&args, &file_plugins, manifests, config.credentials)?;
     let store = events::store(&config.state, events.as_ref())?;
-    if let Some(store) = &store {
-        tokio::spawn(control::serve(control::listen(&config.state)?, store.clone()));
-    }
-    let mut events = match events {
-        None => None,
-        Some(events) => {
+    let (mut events, event_loader) = match (events, &store) {
+        (Some(config_of), Some(store)) => {
             let upstream = args.target.clone().unwrap_or_default();
-            let (state, store) = (&config.state, store.clone());
-            Some(Events::start(events, state, store, upstream, &metrics).await?)
+            let loader = EventLoader::new(&config_of, &config.state, store.clone(), &metrics)?;
+            (Some(Events::start(config_of, &loader, upstream, &metrics)?), Some(loader))
         }
+        _ => (None, None),
     };
     let queue = events.as_ref().map(|events| events.queue.clone());
     let sink: Arc<dyn EventSink> = match &queue {
@@ -90,33 +98,75 @@ async fn start(
         sink,
     );
     let loader = Arc::new(Loader::new(config.state.join("plugins"), host, config.register_timeout));
-    let reload = Reload {
-        config: args.config.clone(),
-        fixed_filter,
-        tls: tls.clone(),
-        loader: loader.clone(),
+    let folder = folder_of(folder, &config.state);
+    let record = folder.as_ref().map_or_else(Record::none, Folder::record);
+    let locks = store.clone().map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);
+    let audit = queue.clone().map(|queue| queue as Arc<dyn AuditLog>);
+    let (in_use, drained) = live::in_use();
+    let (first, chain) = {
+        let link = |first: &First| {
+            let parts = Parts {
+                locks: locks.clone(),
+                audit: audit.clone(),
+                in_use: Some(in_use.clone()),
+                ..first.parts()
+            };
+            Chain::new(parts, metrics.clone())
+        };
+        First::load(declared, &record, &loader, event_loader.as_ref(), link).await?
     };
-    let format = args.log_format.unwrap_or(FormatArg::Text);
-    let credentials = config.credentials;
-    let parts = tokio::task::spawn_blocking(move || {
-        plugins::load(&args, &file_plugins, credentials, &loader)
-    });
-    let mut parts = parts.await??;
-    parts.locks = store.clone().map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);
-    parts.audit = queue.map(|queue| queue as Arc<dyn AuditLog>);
-    let chain = Chain::new(parts, metrics.clone()).map_err(anyhow::Error::msg)?;
-    let (access, _writer) = access_log(&config.access_log, format)?.unzip();
-    if let Some(place) = config.admin {
-        let listener = bind(place, "--admin").await?;
-        tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
-        tokio::spawn(admin::serve(listener, metrics));
+    drop(in_use);
+    if let Some(events) = &events {
+        events.chain.store(Arc::new(first.event_chain()));
     }
+    let format = args.log_format.unwrap_or(FormatArg::Text);
+    let (access, _writer) = access_log(&config.access_log, format)?.unzip();
     let drain = config.proxy.drain.timeout;
     let proxy = Arc::new(Proxy::new(config.proxy, chain, client, access));
-    tokio::spawn(reload.on_sighup()?);
+    metrics.register(|registry| proxy.traffic.register(registry));
     let scheme = if tls.is_some() { "https" } else { "http" };
+    let listening = format!("{scheme}://{}", listener.local_addr()?);
+    let owned = folder.is_some();
+    let world = World {
+        source,
+        loader,
+        proxy: proxy.clone(),
+        metrics: metrics.clone(),
+        locks,
+        audit,
+        events: event_loader.zip(events.as_ref().map(|events| events.chain.clone())),
+        store: store.clone(),
+        tls: tls.clone(),
+        folder,
+        budget: args.generations.unwrap_or(GENERATIONS),
+        started,
+        queue,
+        listening: listening.clone(),
+    };
+    let live = Live::new(world, first, drained);
+    let operator: Arc<dyn Operator> = Arc::new(Operated(live.clone()));
+    if owned {
+        // A host whose locks cannot be removed is none to start with; nothing else needs the socket.
+        match control::listen(&config.state) {
+            Ok(socket) => _ = tokio::spawn(control::serve(socket, operator.clone())),
+            Err(error) if store.is_some() => return Err(error),
+            Err(error) => tracing::warn!("commands cannot reach this host: {error:#}"),
+        }
+    }
+    if let Some((place, access)) = config.admin {
+        let listener = bind(place, "--admin").await?;
+        let address = listener.local_addr()?;
+        tracing::info!(
+            "metrics are at http://{address}/metrics, the admin page at http://{address}/"
+        );
+        tokio::spawn(Admin::new(operator, metrics, access).serve(listener));
+    }
+    tokio::spawn(on_sighup(live.clone())?);
+    if !args.no_watch {
+        tokio::spawn(live::watch(live.clone()));
+    }
     let signalled = shutdown()?;
-    tracing::info!("listening on {scheme}://{}", listener.local_addr()?);
+    tracing::info!("listening on {listening}");
     let mut stopped = None;
     let shutdown = async {
         match &mut events {
@@ -135,6 +185,7 @@ async fn start(
         // Plugins hold it to the end of the process: what waits is written now.
         tokio::task::spawn_blocking(move || store.close()).await?;
     }
+    live.end();
     if let Some(Err(error)) = stopped {
         return Err(error);
     }
@@ -195,44 +246,30 @@ pub(crate) fn shutdown() -> Result<impl Future<Output = ()>> {
     })
 }
 
-/// What SIGHUP reads anew.
-struct Reload {
-    config: Option<PathBuf>,
-    /// The filter is given on the command line, which does not change.
-    fixed_filter: bool,
-    tls: Option<Arc<Tls>>,
-    loader: Arc<Loader>,
+/// Reads everything anew at each SIGHUP.
+fn on_sighup(live: Arc<Live>) -> Result<impl Future<Output = ()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            let _ = live.reload(Trigger::Signal).await; // it logs what came of it
+        }
+    })
 }
 
-impl Reload {
-    fn on_sighup(self) -> Result<impl Future<Output = ()>> {
-        let mut hangup = signal(SignalKind::hangup())?;
-        Ok(async move {
-            while hangup.recv().await.is_some() {
-                self.reload();
-            }
-        })
+/// The state folder, if this host has it to itself; without it nothing is remembered, and commands do
+/// not reach the host.
+fn folder_of(taken: Result<Option<Folder>>, state: &Path) -> Option<Folder> {
+    match taken {
+        Ok(Some(folder)) => return Some(folder),
+        Ok(None) => tracing::warn!(
+            "another host runs with the state folder {}: commands reach that one, and which plugins \
+             this one has in use is not remembered; give it a --state of its own",
+            state.display()
+        ),
+        Err(error) => tracing::warn!(
+            "{error:#}: commands do not reach this host, and which plugins are in use is not \
+             remembered"
+        ),
     }
-
-    fn reload(&self) {
-        if let Some(tls) = &self.tls {
-            match tls.reload() {
-                Ok(()) => tracing::info!("the certificate was read anew"),
-                Err(error) => tracing::error!("the old certificate stays in use: {error}"),
-            }
-        }
-        let Some(path) = self.config.as_deref().filter(|_| !self.fixed_filter) else { return };
-        let filter = File::read(path).map(|file| file.log.unwrap_or_else(|| "info".to_owned()));
-        let changed = filter.and_then(|filter| {
-            logging::change(&filter)?;
-            Ok(filter)
-        });
-        match changed {
-            Ok(filter) => {
-                self.loader.log_filter_changed();
-                tracing::info!(filter, "the log filter was read anew");
-            }
-            Err(error) => tracing::error!("the old log filter stays in use: {error:#}"),
-        }
-    }
+    None
 }

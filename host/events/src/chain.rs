@@ -2,22 +2,24 @@
 
 use crate::event::Event;
 use crate::plugin::{EventPlugin, Stopped};
+use std::sync::Arc;
 
 /// Plugins in the order in which they see an event: each sees what the one before it has made of
-/// it, and nothing that one before it has skipped.
+/// it, and nothing that one before it has skipped. Immutable: chains that follow one another share
+/// the plugins that stay.
 #[derive(Default)]
 pub struct Chain {
-    plugins: Vec<EventPlugin>,
+    plugins: Vec<Arc<EventPlugin>>,
 }
 
 impl Chain {
     /// A chain of plugins.
-    pub fn new(plugins: Vec<EventPlugin>) -> Self {
-        Self { plugins }
+    pub fn new(plugins: Vec<impl Into<Arc<EventPlugin>>>) -> Self {
+        Self { plugins: plugins.into_iter().map(Into::into).collect() }
     }
 
     /// The plugins, in order.
-    pub fn plugins(&self) -> &[EventPlugin] {
+    pub fn plugins(&self) -> &[Arc<EventPlugin>] {
         &self.plugins
     }
 

@@ -27,7 +27,7 @@ pub use chain::Chain;
 pub use event::Event;
 pub use extism;
 pub use functions::{AlertLog, Alerts, Services};
-pub use metrics::Metrics;
+pub use metrics::{Counts, Metrics};
 pub use pipeline::Pipeline;
 pub use plugin::{Answer, EventPlugin, Manifest, OnError, Stopped};
 pub use pool::{BuildError, CallError, Calling, Pool, PoolBuilder, SlotState};

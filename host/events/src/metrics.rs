@@ -99,7 +99,32 @@ pub struct PluginMetrics {
     name: String,
 }
 
+/// What has become of events that a plugin was asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Left as they were.
+    pub kept: u64,
+    /// Changed.
+    pub changed: u64,
+    /// They go nowhere.
+    pub skipped: u64,
+    /// The plugin failed on them.
+    pub failed: u64,
+    /// Instances that were thrown away.
+    pub discarded: u64,
+}
+
 impl PluginMetrics {
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            kept: self.kept.get(),
+            changed: self.changed.get(),
+            skipped: self.skipped.get(),
+            failed: self.failed.get(),
+            discarded: self.discarded.get(),
+        }
+    }
+
     pub(crate) fn discarded(&self) {
         self.discarded.inc();
     }

@@ -6,6 +6,7 @@ use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::plugin::Stopped;
 use crate::sink::Sink;
+use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ const BATCH: usize = 256;
 
 /// Where events go, and what they pass on their way.
 pub struct Pipeline {
-    chain: Arc<Chain>,
+    chain: Arc<ArcSwap<Chain>>,
     sinks: Vec<Box<dyn Sink>>,
     metrics: Metrics,
     log: LogLimit,
@@ -26,18 +27,29 @@ pub struct Pipeline {
 impl Pipeline {
     /// A pipeline. Each sink gets each event, in the order in which they came.
     pub fn new(chain: Chain, sinks: Vec<Box<dyn Sink>>, metrics: Metrics) -> Self {
-        Self { chain: Arc::new(chain), sinks, metrics, log: LogLimit::default() }
+        Self {
+            chain: Arc::new(ArcSwap::from_pointee(chain)),
+            sinks,
+            metrics,
+            log: LogLimit::default(),
+        }
+    }
+
+    /// Where the chain is that events pass: what is stored there is passed by those that come then. A
+    /// batch keeps the chain that it began with, and arrives in its order.
+    pub fn chain(&self) -> Arc<ArcSwap<Chain>> {
+        self.chain.clone()
     }
 
     /// Runs until the source has ended and every event has arrived, or until a plugin fails whose
     /// configuration says to stop then.
     pub async fn run(mut self, mut source: Receiver<Event>) -> Result<(), Stopped> {
-        // One batch more than can be in plugins, so that a slot never waits for the next.
-        let most = self.chain.concurrency() + 1;
         let mut under_way = FuturesOrdered::new();
         let mut open = true;
         while open || !under_way.is_empty() {
             let mut events = Vec::new();
+            // One batch more than can be in plugins, so that a slot never waits for the next.
+            let most = self.chain.load().concurrency() + 1;
             tokio::select! {
                 biased;
                 Some(handled) = under_way.next() => {
@@ -52,7 +64,7 @@ impl Pipeline {
                     open = count > 0;
                     self.metrics.received.inc_by(count as u64);
                     if open {
-                        under_way.push_back(tokio::spawn(handle(self.chain.clone(), events)));
+                        under_way.push_back(tokio::spawn(handle(self.chain.load_full(), events)));
                     }
                 }
             }

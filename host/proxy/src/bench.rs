@@ -47,7 +47,7 @@ impl Passage {
         }
         let (head, ()) = request.body(()).map_err(|error| error.to_string())?.into_parts();
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        let connection = Connection::new(peer, "http");
+        let connection = Connection::new(peer, "http", &Arc::default());
         let state = State::new(head, Payload::Empty, &connection);
         Ok(Self { chain, connection, state })
     }

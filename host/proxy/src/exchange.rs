@@ -3,6 +3,7 @@
 use crate::body::Payload;
 use crate::headers::is_framing;
 use crate::service::Connection;
+use crate::shadow::Copies;
 use crate::stage::Progress;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
@@ -22,6 +23,8 @@ pub(crate) struct State {
     pub(crate) body: Payload,
     /// Whether a plugin has had the body: its old length means nothing then.
     pub(crate) body_changed: bool,
+    /// How often a plugin has had a body: whether one link has is the difference.
+    pub(crate) body_changes: u32,
     /// Whether the plugin that is being called has the body, and has put none in its place.
     pub(crate) body_taken: bool,
     pub(crate) peer: SocketAddr,
@@ -31,7 +34,9 @@ pub(crate) struct State {
     pub(crate) identity: Option<String>,
     /// Another upstream than the configured one.
     pub(crate) upstream: Option<Uri>,
-    values: Vec<(String, String)>,
+    /// What is being copied for shadows; none where there are none.
+    pub(crate) copies: Option<Box<Copies>>,
+    pub(crate) values: Vec<(String, String)>,
     /// One slot for each link of the chain, made at the first use.
     slots: Vec<ROption<Slot>>,
     /// Whom the chain is calling. Fixed while a plugin borrows the state.
@@ -46,17 +51,46 @@ impl State {
             response: None,
             body,
             body_changed: false,
+            body_changes: 0,
             body_taken: false,
             peer: connection.peer,
             scheme: connection.scheme,
             authority: HeaderValue::from_static(""),
             identity: None,
             upstream: None,
+            copies: None,
             values: Vec::new(),
             slots: Vec::new(),
             current: 0,
             progress: Progress::new(),
         }
+    }
+
+    /// The same exchange once more, without its bodies and what plugins keep in their slots.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            request: self.request.clone(),
+            response: self.response.clone(),
+            body: Payload::Empty,
+            body_changed: self.body_changed,
+            body_taken: false,
+            body_changes: self.body_changes,
+            peer: self.peer,
+            scheme: self.scheme,
+            authority: self.authority.clone(),
+            identity: self.identity.clone(),
+            upstream: self.upstream.clone(),
+            copies: None,
+            values: self.values.clone(),
+            slots: Vec::new(),
+            progress: Progress::new(),
+            current: self.current,
+        }
+    }
+
+    /// Goes on with what plugins have kept in the slots of `earlier`.
+    pub(crate) fn take_slots(&mut self, earlier: &mut Self) {
+        self.slots = std::mem::take(&mut earlier.slots);
     }
 
     /// The upstream has answered.
@@ -84,6 +118,7 @@ impl State {
         head.headers = plugin_interface::http::header_map(&answer.headers)?;
         self.set_response(head, Payload::Plugin(answer.body));
         self.body_changed = true;
+        self.body_changes += 1;
         Ok(())
     }
 
@@ -244,11 +279,13 @@ impl RawExchange for State {
 
     fn take_body(&mut self) -> Body {
         (self.body_changed, self.body_taken) = (true, !self.body.is_empty());
+        self.body_changes += 1;
         std::mem::take(&mut self.body).into_plugin()
     }
 
     fn set_body(&mut self, body: Body) {
         (self.body_changed, self.body_taken) = (true, false);
+        self.body_changes += 1;
         self.body = Payload::Plugin(body);
     }
 }

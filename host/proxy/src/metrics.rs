@@ -1,5 +1,6 @@
 //! Metrics: the proxy's own and those of plugins, in one Prometheus registry.
 
+use crate::native::Isolation;
 use crate::stage::{Ledger, Stage};
 use plugin_interface::Error;
 use plugin_interface::host::abi_stable::sabi_types::RRef;
@@ -40,6 +41,8 @@ struct Inner {
     families: HashMap<String, AnyFamily>,
     /// What plugins hold, one for each name and labels.
     handles: HashMap<(String, Labels), &'static Handle>,
+    /// What candidates hold, by their bounds as well.
+    bounded: HashMap<(String, Labels, usize), &'static Bounded>,
 }
 
 enum AnyFamily {
@@ -62,6 +65,12 @@ enum Handle {
     Counter(FloatCounter),
     Gauge(FloatGauge),
     Histogram(Histogram),
+}
+
+/// A metric as a candidate holds it: what it records counts once its bounds are lifted.
+struct Bounded {
+    handle: &'static Handle,
+    bounds: Isolation,
 }
 
 impl Metrics {
@@ -110,10 +119,12 @@ impl Metrics {
         text
     }
 
-    /// A metric for a plugin; the same one for the same name and labels.
+    /// A metric for a plugin, in its bounds if it is a candidate; the same one for the same name and
+    /// labels.
     pub(crate) fn for_plugin<'a>(
         &self,
         plugin: &str,
+        bounds: Option<&Isolation>,
         kind: MetricKind,
         name: &str,
         help: &str,
@@ -139,16 +150,27 @@ impl Metrics {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let key = (name.to_owned(), all);
-        if let Some(handle) = inner.handles.get(&key) {
-            return if handle.kind() == kind { Ok(handle.lend()) } else { Err(other_kind(name)) };
+        let handle = match inner.handles.get(&key) {
+            Some(handle) if handle.kind() == kind => *handle,
+            Some(_) => return Err(other_kind(name)),
+            None => {
+                inner.has_room()?;
+                let handle = inner.create(kind, name, help, &key.1)?;
+                let handle: &'static Handle = Box::leak(Box::new(handle));
+                inner.handles.insert(key.clone(), handle);
+                handle
+            }
+        };
+        let Some(bounds) = bounds else { return Ok(handle.lend()) };
+        let key = (key.0, key.1, bounds.address());
+        if !inner.bounded.contains_key(&key) {
+            inner.has_room()?;
         }
-        if inner.handles.len() >= LIMIT {
-            return Err(Error::new(format_args!("there are {LIMIT} metrics of plugins already")));
-        }
-        let handle = inner.create(kind, name, help, &key.1)?;
-        let handle: &'static Handle = Box::leak(Box::new(handle));
-        inner.handles.insert(key, handle);
-        Ok(handle.lend())
+        let bounded = inner
+            .bounded
+            .entry(key)
+            .or_insert_with(|| Box::leak(Box::new(Bounded { handle, bounds: bounds.clone() })));
+        Ok(bounded.lend())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -157,6 +179,13 @@ impl Metrics {
 }
 
 impl Inner {
+    fn has_room(&self) -> Result<(), Error> {
+        if self.handles.len() + self.bounded.len() >= LIMIT {
+            return Err(Error::new(format_args!("there are {LIMIT} metrics of plugins already")));
+        }
+        Ok(())
+    }
+
     fn create(
         &mut self,
         kind: MetricKind,
@@ -209,6 +238,16 @@ impl Handle {
         }
     }
 
+    fn record(&self, value: f64) {
+        match self {
+            // A counter that goes down, or to NaN, is none.
+            Self::Counter(counter) if value > 0.0 => drop(counter.inc_by(value)),
+            Self::Counter(_) => {}
+            Self::Gauge(gauge) => drop(gauge.set(value)),
+            Self::Histogram(histogram) => histogram.observe(value),
+        }
+    }
+
     fn lend(&'static self) -> Metric {
         #[allow(unsafe_code)]
         // SAFETY: `record` takes the state for a `Handle`, from any thread, and does not panic.
@@ -218,16 +257,30 @@ impl Handle {
     }
 }
 
+impl Bounded {
+    fn lend(&'static self) -> Metric {
+        #[allow(unsafe_code)]
+        // SAFETY: `record_bounded` takes the state for a `Bounded`, from any thread, and does not
+        // panic.
+        unsafe {
+            Metric::new(self, record_bounded)
+        }
+    }
+}
+
 extern "C" fn record(state: RRef<'static, ()>, value: f64) {
     #[allow(unsafe_code)]
     // SAFETY: the state is the `Handle` of `Handle::lend`, which is never freed.
     let handle: &Handle = unsafe { state.transmute_into_ref() };
-    match handle {
-        // A counter that goes down, or to NaN, is none.
-        Handle::Counter(counter) if value > 0.0 => drop(counter.inc_by(value)),
-        Handle::Counter(_) => {}
-        Handle::Gauge(gauge) => drop(gauge.set(value)),
-        Handle::Histogram(histogram) => histogram.observe(value),
+    handle.record(value);
+}
+
+extern "C" fn record_bounded(state: RRef<'static, ()>, value: f64) {
+    #[allow(unsafe_code)]
+    // SAFETY: the state is the `Bounded` of `Bounded::lend`, which is never freed.
+    let bounded: &Bounded = unsafe { state.transmute_into_ref() };
+    if !bounded.bounds.holds() {
+        bounded.handle.record(value);
     }
 }
 
@@ -249,7 +302,7 @@ mod tests {
     fn plugins_share_a_registry_and_names_are_checked() {
         let metrics = Metrics::new();
         let get = |kind, name: &str, label| {
-            metrics.for_plugin("p", kind, name, "what\n# it is.", [("by", label)].into_iter())
+            metrics.for_plugin("p", None, kind, name, "what\n# it is.", [("by", label)].into_iter())
         };
         assert!(get(MetricKind::COUNTER, "hits_total", "a").is_ok());
         assert!(get(MetricKind::COUNTER, "hits_total", "a").is_ok());

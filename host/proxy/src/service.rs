@@ -8,7 +8,10 @@ use crate::exchange::State;
 use crate::failure::Failure;
 use crate::headers::{admit, remove_hop_by_hop};
 use crate::patience::{Patience, Timers};
+use crate::phase::{self, Phase};
+use crate::shadow::copies;
 use crate::span::RequestSpan;
+use crate::traffic::{OpenConnection, Traffic};
 use crate::upgrade;
 use crate::upstream::Client;
 use arc_swap::ArcSwap;
@@ -20,7 +23,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use plugin_interface::Route;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -35,12 +38,13 @@ pub struct Proxy {
     pub client: Client,
     /// Where they are recorded.
     pub access: Option<AccessLog>,
-    draining: AtomicBool,
+    /// What has passed.
+    pub traffic: Arc<Traffic>,
+    phase: phase::Now,
     pub(crate) tunnels: TaskTracker,
 }
 
 /// Where requests come from.
-#[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     pub(crate) scheme: &'static str,
@@ -50,35 +54,44 @@ pub(crate) struct Connection {
     pub(crate) in_flight: InFlight,
     /// The user whose login was recorded last; empty before the first, and without an audit log.
     last_login: Mutex<String>,
+    _open: OpenConnection,
 }
 
 /// The requests of a connection that are being answered, from their heads to the ends of their
 /// responses.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct InFlight(Arc<AtomicUsize>);
+#[derive(Clone)]
+pub(crate) struct InFlight(Arc<Counts>);
+
+struct Counts {
+    here: AtomicUsize,
+    traffic: Arc<Traffic>,
+}
 
 /// One of them, as long as this lives.
 pub(crate) struct OneInFlight(InFlight);
 
 impl InFlight {
     pub(crate) fn any(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        self.0.here.load(Ordering::Relaxed) > 0
     }
 
     fn one(&self) -> OneInFlight {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.here.fetch_add(1, Ordering::Relaxed);
+        self.0.traffic.begun();
         OneInFlight(self.clone())
     }
 }
 
 impl Drop for OneInFlight {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        let Counts { here, traffic } = &*self.0.0;
+        here.fetch_sub(1, Ordering::Relaxed);
+        traffic.ended();
     }
 }
 
 impl Connection {
-    pub(crate) fn new(peer: SocketAddr, scheme: &'static str) -> Self {
+    pub(crate) fn new(peer: SocketAddr, scheme: &'static str, traffic: &Arc<Traffic>) -> Self {
         let forwarded_for = HeaderValue::from_str(&peer.ip().to_string())
             .unwrap_or(HeaderValue::from_static("unknown")); // an address is always a value
         Self {
@@ -86,8 +99,12 @@ impl Connection {
             scheme,
             forwarded_for,
             timers: Timers::default(),
-            in_flight: InFlight::default(),
+            in_flight: InFlight(Arc::new(Counts {
+                here: AtomicUsize::new(0),
+                traffic: traffic.clone(),
+            })),
             last_login: Mutex::default(),
+            _open: traffic.connection(),
         }
     }
 
@@ -111,14 +128,20 @@ impl Proxy {
             chain: ArcSwap::from_pointee(chain),
             client,
             access,
-            draining: AtomicBool::new(false),
+            traffic: Arc::default(),
+            phase: phase::Now::default(),
             tunnels: TaskTracker::new(),
         }
     }
 
-    /// From here on every answer is the last on its connection.
-    pub(crate) fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+    /// Whether it takes requests.
+    pub fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// From [`Phase::Draining`] on every answer is the last on its connection.
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
     }
 
     /// Serves one request, in a span that everything logged on its way is under.
@@ -130,7 +153,9 @@ impl Proxy {
         let (method, target) = (request.method().clone(), request.uri().clone());
         let span = RequestSpan::new(method, target, connection.peer.ip());
         let in_flight = connection.in_flight.one();
-        let response = span.around(self.pass(connection, request)).await;
+        let awaited = self.traffic.request();
+        let response = span.around(self.pass(connection, request, awaited.since)).await;
+        awaited.answered(response.status());
         response.map(|body| body.holding(in_flight))
     }
 
@@ -138,8 +163,8 @@ impl Proxy {
         &self,
         connection: &Connection,
         mut request: Request<Incoming>,
+        started: Instant,
     ) -> Response<ProxyBody> {
-        let started = Instant::now();
         let chain = self.chain.load_full();
         // Asked of the request before it is taken apart; only some can be upgraded.
         let switch =
@@ -155,6 +180,7 @@ impl Proxy {
         });
 
         let mut state = State::new(head, Payload::Incoming(body.into()), connection);
+        chain.copies(&mut state);
         // Also a request that is refused has a state: the error page may look at it.
         let admitted = match admit(&mut state.request, connection, &self.config) {
             Ok(admitted) => admitted,
@@ -305,6 +331,7 @@ impl Proxy {
         mut watch: Option<Box<Watch>>,
         guard_is_off: bool,
     ) -> Response<ProxyBody> {
+        copies::compare(&mut state);
         let mut head = state.response.take().unwrap_or_else(|| {
             // Cannot be: a request that nobody answered was forwarded or failed.
             let mut head = Response::new(()).into_parts().0;
@@ -316,7 +343,7 @@ impl Proxy {
             head.headers.remove(CONTENT_LENGTH);
         }
         let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
-        let last = guard_is_off || self.draining.load(Ordering::Relaxed);
+        let last = guard_is_off || self.phase() == Phase::Draining;
         if last && !switched && state.request.version <= Version::HTTP_11 {
             head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }

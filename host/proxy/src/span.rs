@@ -23,12 +23,19 @@ pub(crate) struct RequestSpan {
     method: Method,
     target: Uri,
     peer: IpAddr,
+    /// It is a copy, which a candidate sees.
+    shadow: bool,
     span: OnceLock<Span>,
 }
 
 impl RequestSpan {
     pub(crate) fn new(method: Method, target: Uri, peer: IpAddr) -> Arc<Self> {
-        Arc::new(Self { method, target, peer, span: OnceLock::new() })
+        Arc::new(Self { method, target, peer, shadow: false, span: OnceLock::new() })
+    }
+
+    /// For a copy of a request: what is logged under it says so.
+    pub(crate) fn of_copy(method: Method, target: Uri, peer: IpAddr) -> Arc<Self> {
+        Arc::new(Self { method, target, peer, shadow: true, span: OnceLock::new() })
     }
 
     /// Runs `future` with the thread knowing of this span.
@@ -43,6 +50,7 @@ impl RequestSpan {
                 method = self.method.as_str(),
                 path = self.target.path(),
                 peer = %self.peer,
+                shadow = self.shadow.then_some(true),
             )
         })
     }

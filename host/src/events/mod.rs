@@ -8,12 +8,15 @@ pub(crate) use config::{EventsConfig, Secret};
 
 use alerts::AlertFile;
 use anyhow::{Context, Result};
+use arc_swap::ArcSwap;
 use audit::Origin;
 use config::EventsTo;
 use host_events::locks::Locks;
 use host_events::sink::{FileSink, LogSink};
 use host_events::store::{DEFAULT_LIMIT, DiskStore, FILE_NAME, Store};
-use host_events::{AlertLog, Alerts, Chain, Event, EventPlugin, Pipeline, Services, Sink};
+use host_events::{
+    AlertLog, Alerts, Chain, Event, EventPlugin, Manifest, Pipeline, Services, Sink,
+};
 use host_proxy::{AuditEvent, AuditQueue, LockCheck, Metrics};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,11 +33,10 @@ const PIPELINE: usize = 512;
 /// Events that wait get so long to arrive when the host ends, whatever requests get.
 const LEAST: Duration = Duration::from_secs(2);
 
-/// The store, which also holds the locks. Opened for event plugins, and for the locks that those of
-/// an earlier run may have left.
+/// The store, which also holds the locks. Opened where there are events, since plugins for them may
+/// come while the host runs, and for the locks that those of an earlier run may have left.
 pub(crate) fn store(state: &Path, config: Option<&EventsConfig>) -> Result<Option<Arc<DiskStore>>> {
-    let needed = config.is_some_and(|config| !config.plugins.is_empty());
-    if !needed && !state.join(FILE_NAME).try_exists().unwrap_or(false) {
+    if config.is_none() && !state.join(FILE_NAME).try_exists().unwrap_or(false) {
         return Ok(None);
     }
     Ok(Some(Arc::new(DiskStore::open(state, DEFAULT_LIMIT)?)))
@@ -53,17 +55,26 @@ impl LockCheck for ProxyLocks {
 pub(crate) struct Events {
     /// Where the proxy's events go.
     pub(crate) queue: Arc<AuditQueue>,
+    /// What they pass.
+    pub(crate) chain: Arc<ArcSwap<Chain>>,
     end: watch::Sender<bool>,
     running: JoinHandle<Result<()>>,
 }
 
-impl Events {
-    /// Loads the plugins, opens the sinks and starts the pipeline.
-    pub(crate) async fn start(
-        config: EventsConfig,
+/// What event plugins are loaded with.
+pub(crate) struct EventLoader {
+    services: Services,
+    counts: host_events::Metrics,
+    /// Where compiled code is kept.
+    cache: PathBuf,
+}
+
+impl EventLoader {
+    /// Opens what they are lent.
+    pub(crate) fn new(
+        config: &EventsConfig,
         state: &Path,
-        store: Option<Arc<DiskStore>>,
-        upstream: String,
+        store: Arc<DiskStore>,
         metrics: &Metrics,
     ) -> Result<Self> {
         let counts = host_events::Metrics::default();
@@ -72,29 +83,38 @@ impl Events {
             Some(path) => Arc::new(AlertFile::open(path, config.rotation)?),
             None => Arc::new(AlertLog),
         };
-        let mut plugins = Vec::new();
-        if let Some(store) = store {
-            let services = Services {
-                store: store.clone() as Arc<dyn Store>,
-                locks: store as Arc<dyn Locks>,
-                alerts,
-            };
-            let cache = code_cache(state)?;
-            for manifest in config.plugins {
-                let path = manifest.path.display().to_string();
-                let loaded =
-                    EventPlugin::load(manifest, services.clone(), &counts, Some(cache.clone()));
-                let plugin = loaded
-                    .await
-                    .with_context(|| format!("the event plugin {path} cannot be used"))?;
-                tracing::info!(
-                    plugin = plugin.name(),
-                    instances = plugin.pool().concurrency(),
-                    "event plugin {path} is loaded"
-                );
-                plugins.push(plugin);
-            }
-        }
+        let services = Services {
+            store: store.clone() as Arc<dyn Store>,
+            locks: store as Arc<dyn Locks>,
+            alerts,
+        };
+        Ok(Self { services, counts, cache: code_cache(state)? })
+    }
+
+    /// Loads a plugin: this module, whatever is in its file by now.
+    pub(crate) async fn load(&self, manifest: Manifest, module: Vec<u8>) -> Result<EventPlugin> {
+        let path = manifest.path.display().to_string();
+        let (services, cache) = (self.services.clone(), Some(self.cache.clone()));
+        let loaded = EventPlugin::of_module(manifest, module, services, &self.counts, cache);
+        let plugin =
+            loaded.await.with_context(|| format!("the event plugin {path} cannot be used"))?;
+        tracing::info!(
+            plugin = plugin.name(),
+            instances = plugin.pool().concurrency(),
+            "event plugin {path} is loaded"
+        );
+        Ok(plugin)
+    }
+}
+
+impl Events {
+    /// Opens the sinks and starts the pipeline, without plugins.
+    pub(crate) fn start(
+        config: EventsConfig,
+        loader: &EventLoader,
+        upstream: String,
+        metrics: &Metrics,
+    ) -> Result<Self> {
         let sink: Option<Box<dyn Sink>> = match &config.to {
             EventsTo::Nowhere => None,
             EventsTo::Log => Some(Box::new(LogSink)),
@@ -105,12 +125,14 @@ impl Events {
                 ))
             }
         };
-        let pipeline = Pipeline::new(Chain::new(plugins), sink.into_iter().collect(), counts);
+        let pipeline =
+            Pipeline::new(Chain::default(), sink.into_iter().collect(), loader.counts.clone());
+        let chain = pipeline.chain();
         let (queue, receiver) = AuditQueue::new(QUEUE, metrics);
         let (end, ending) = watch::channel(false);
         let origin = Origin { cluster: config.cluster, upstream };
         let running = tokio::spawn(run(pipeline, receiver, origin, ending));
-        Ok(Self { queue, end, running })
+        Ok(Self { queue, chain, end, running })
     }
 
     /// Ends when the pipeline does, which is only by a plugin that must not fail.

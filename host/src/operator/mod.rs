@@ -1,14 +1,18 @@
 //! What an operator sees of the running host, and what he can tell it. The control socket and the admin
 //! API are two ways to the same.
 
+mod present;
 mod status;
 
+pub(crate) use present::{date, kind};
+
 pub use status::{
-    Chain, Difference, EventPlugin, Generations, Log, Plugin, Policy, Pool, Reload, Shadow, Status,
-    Store,
+    Chain, Difference, EventPlugin, Generations, Log, Plugin, Policy, Pool, Queue, Reload, Shadow,
+    Status, Store, Traffic,
 };
 
 use crate::locks::Lock;
+use host_proxy::Phase;
 use serde::{Deserialize, Serialize};
 use std::future::Future;
 use std::pin::Pin;
@@ -75,6 +79,9 @@ pub enum Reason {
 
 /// The running host, for its operator.
 pub trait Operator: Send + Sync {
+    /// Whether it takes requests. Asked often, and by anybody.
+    fn phase(&self) -> Phase;
+
     /// How it is. Does not wait.
     fn status(&self) -> Status;
 

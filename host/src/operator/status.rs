@@ -14,12 +14,16 @@ pub struct Status {
     pub pid: u32,
     /// When it started.
     pub started: String,
+    /// `starting`, `serving` or `draining`.
+    pub phase: String,
     /// Where it listens.
     pub listening: String,
     /// Where requests go.
     pub target: String,
     /// The path that is served.
     pub prefix: String,
+    /// What passes the proxy.
+    pub traffic: Traffic,
     /// The chain that new requests take.
     pub chain: Chain,
     /// Its plugins, patches and built-in parts, in the order in which a request passes them.
@@ -34,12 +38,36 @@ pub struct Status {
     pub last_reload: Option<Reload>,
     /// Plugins of audit events.
     pub event_plugins: Vec<EventPlugin>,
+    /// Audit events of the proxy that wait for them, if there is somewhere for events to go.
+    pub queue: Option<Queue>,
     /// The store of event plugins, if there is one.
     pub store: Option<Store>,
     /// How many users are locked.
     pub locks: usize,
     /// What plugins have logged last, the oldest first.
     pub log: Vec<Log>,
+}
+
+/// What passes the proxy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Connections of clients that are open.
+    pub connections: u64,
+    /// Requests that are being answered, to the ends of their responses.
+    pub in_flight: u64,
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Of those, the ones answered with a status from 500 on.
+    pub failed: u64,
+}
+
+/// Audit events that wait to be handled.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    /// How many.
+    pub waiting: u64,
+    /// How many there is room for; what comes beyond is dropped and counted.
+    pub room: u64,
 }
 
 /// The chain that new requests take.
@@ -219,6 +247,8 @@ pub struct EventPlugin {
 pub struct Pool {
     /// How many instances there are.
     pub instances: u64,
+    /// How many of them have a call to run.
+    pub busy: u64,
     /// Instances that were thrown away after a failure.
     pub discarded: u64,
     /// How long a call may take.

@@ -105,7 +105,7 @@ fn the_filter_of_the_file_changes_what_plugins_log_while_they_run() {
         put(text);
         host.signal(libc::SIGHUP);
         let line = host.wait_for_log(reason);
-        assert!(line.contains("the old log filter stays in use"), "{line}");
+        assert!(line.contains("reload refused, what is in use stays"), "{line}");
     }
     fs::remove_file(&file).unwrap();
     host.signal(libc::SIGHUP);

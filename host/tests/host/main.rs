@@ -18,6 +18,7 @@ mod locks;
 mod logging;
 mod plugins;
 mod secrets;
+mod status;
 mod tls_in;
 mod tls_out;
 mod walkthrough;

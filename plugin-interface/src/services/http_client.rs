@@ -65,6 +65,11 @@ impl Request {
         self
     }
 
+    /// Its method, as in `GET`.
+    pub fn method(&self) -> &str {
+        &self.0.method
+    }
+
     /// Takes it apart: for the host.
     pub fn into_parts(self) -> RequestParts {
         RBox::into_inner(self.0)

@@ -1,5 +1,6 @@
 //! The compilers that WebAssembly plugins need, each as it is found on this machine or can be got.
 
+pub mod browser;
 mod c;
 pub mod node;
 mod program;

@@ -20,7 +20,7 @@ pub enum OnError {
 }
 
 /// The configuration of one event plugin.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Manifest {
     /// The module.
     pub path: PathBuf,
@@ -60,8 +60,8 @@ impl Manifest {
         }
     }
 
-    /// The module's bytes.
-    pub(crate) fn read(&self) -> Result<Vec<u8>, BuildError> {
+    /// The module's bytes, as they are in the file now.
+    pub fn read(&self) -> Result<Vec<u8>, BuildError> {
         std::fs::read(&self.path)
             .map_err(|error| BuildError::Read { path: self.path.display().to_string(), error })
     }

@@ -12,7 +12,7 @@ use crate::codec::CodecError;
 use crate::event::Event;
 use crate::functions::{Lent, Services, functions};
 use crate::log_limit::LogLimit;
-use crate::metrics::{Metrics, PluginMetrics};
+use crate::metrics::{Counts, Metrics, PluginMetrics};
 use crate::pool::{BuildError, CallError, Pool, PoolBuilder};
 use bytes::Bytes;
 use entry::Entry;
@@ -71,6 +71,18 @@ impl EventPlugin {
         cache: Option<PathBuf>,
     ) -> Result<Self, BuildError> {
         let wasm = manifest.read()?;
+        Self::of_module(manifest, wasm, services, metrics, cache).await
+    }
+
+    /// The same, of a module that the caller has read ([`Manifest::read`]), and checked perhaps: it
+    /// is what runs, whatever is in the file by then.
+    pub async fn of_module(
+        manifest: Manifest,
+        wasm: Vec<u8>,
+        services: Services,
+        metrics: &Metrics,
+        cache: Option<PathBuf>,
+    ) -> Result<Self, BuildError> {
         let metrics = metrics.plugin(&manifest.name);
         let builder = builder(&manifest, wasm, services, &metrics, cache);
         Self::over(builder, manifest.on_error, manifest.handler.as_deref(), metrics).await
@@ -106,6 +118,16 @@ impl EventPlugin {
     /// Its instances.
     pub fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// What has become of the events that it was asked about: those of its name, in this process.
+    pub fn counts(&self) -> Counts {
+        self.metrics.counts()
+    }
+
+    /// How much longer it rests, if it does: it has failed again and again.
+    pub fn rests(&self) -> Option<Duration> {
+        self.health.rests(Instant::now())
     }
 
     /// Asks the plugin about events; those that it skips are `None` afterwards. Each keeps its

@@ -145,9 +145,26 @@ impl Pool {
         answer.await.map_err(|_| CallError::Closed)?
     }
 
+    /// How long a call may take.
+    pub fn timeout(&self) -> Duration {
+        self.shared.spec.timeout
+    }
+
+    /// The bytes that an instance may have.
+    pub fn memory(&self) -> u64 {
+        self.shared.spec.memory
+    }
+
     /// How many slots there are.
     pub fn concurrency(&self) -> usize {
         self.shared.running.len()
+    }
+
+    /// How many of them have a call to run.
+    pub fn busy(&self) -> usize {
+        let slots = self.concurrency();
+        // A permit is for a call that runs, or for one that waits beside a slot.
+        (2 * slots).saturating_sub(self.shared.permits.available_permits()).min(slots)
     }
 }
 

@@ -63,6 +63,10 @@ impl OpenError {
 /// How a store on disk is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats {
+    /// Tokens; those that are over but not yet removed are among them.
+    pub tokens: usize,
+    /// Values, likewise.
+    pub values: usize,
     /// Bytes in use, keys and bookkeeping included.
     pub used: usize,
     /// Bytes that there is room for.
@@ -110,7 +114,16 @@ impl DiskStore {
     pub fn stats(&self) -> Stats {
         let budget = self.memory.index().budget();
         let (waiting, commits, failing) = self.journal.progress();
-        Stats { used: budget.used(), limit: budget.limit(), waiting, commits, failing }
+        let (values, tokens) = self.memory.index().counts();
+        Stats {
+            tokens,
+            values,
+            used: budget.used(),
+            limit: budget.limit(),
+            waiting,
+            commits,
+            failing,
+        }
     }
 
     /// Waits until everything that was changed before is on disk.

@@ -29,6 +29,15 @@ impl Index {
         &self.budget
     }
 
+    /// How many values and tokens there are; what is over but not yet removed is among them.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let shards = self
+            .shards
+            .iter()
+            .map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).counts());
+        shards.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
     pub(crate) fn value(&self, name: &Name, now: u64) -> Option<Vec<u8>> {
         self.open(name, now).value(name).map(<[u8]>::to_vec)
     }

@@ -42,6 +42,11 @@ pub(crate) struct Gone {
 }
 
 impl Shard {
+    /// How many values and tokens there are.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.values.len(), self.scopes.values().map(HashMap::len).sum())
+    }
+
     pub(crate) fn value(&self, name: &Name) -> Option<&[u8]> {
         self.values.get(name).map(|value| &*value.bytes)
     }

@@ -55,6 +55,12 @@ impl AuditQueue {
         (Arc::new(queue), receiver)
     }
 
+    /// How many events wait, and how many there is room for.
+    pub fn waiting(&self) -> (usize, usize) {
+        let room = self.events.max_capacity();
+        (room - self.events.capacity(), room)
+    }
+
     /// Says whether there was room.
     fn offer(&self, event: AuditEvent) -> bool {
         let kind = Kind::of(&event);
@@ -190,7 +196,9 @@ mod tests {
         ] {
             assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
         }
+        assert_eq!(queue.waiting(), (8, 8));
         let event = events.try_recv().unwrap();
+        assert_eq!(queue.waiting(), (7, 8));
         assert_eq!(
             event,
             AuditEvent::Plugin(PluginEvent { plugin: "p".into(), json: "{}".into() })

@@ -19,7 +19,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub(crate) const LONGEST: usize = 1024;
 
 /// The user who may log in. The password is not kept, only a hash of it with the user.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     user: String,
     realm: String,

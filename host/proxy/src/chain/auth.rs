@@ -36,6 +36,11 @@ impl Auth {
         Self { part, basic }
     }
 
+    /// How it asks for credentials.
+    pub(super) fn challenge(&self) -> String {
+        self.part.object.challenge().into()
+    }
+
     fn is_off(&self) -> bool {
         self.part.stage.is_off()
     }

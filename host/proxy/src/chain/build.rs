@@ -1,6 +1,7 @@
 //! A chain is put together: who stands where, and who may.
 
 use super::auth::{Auth, Gate};
+use super::beside::beside;
 use super::{Chain, Link, LockCheck, Part};
 use crate::audit::AuditLog;
 use crate::builtin::basic_auth::BasicAuth;
@@ -8,8 +9,10 @@ use crate::builtin::error_page::PlainText;
 use crate::builtin::{Credentials, reverse_proxy::Untouched};
 use crate::metrics::Metrics;
 use crate::native::Offers;
+use crate::shadow::Shadow;
 use crate::stage::{OnPanic, Place, Stage};
 use plugin_interface::host::{authenticator_object, error_page_object, reverse_proxy_object};
+use std::any::Any;
 use std::sync::Arc;
 
 /// What to make a chain of: the plugins, and what the host brings.
@@ -31,7 +34,14 @@ pub struct Parts {
     pub locks: Option<Arc<dyn LockCheck>>,
     /// Where logins and requests are recorded.
     pub audit: Option<Arc<dyn AuditLog>>,
+    /// Candidates that see copies of requests.
+    pub shadows: Vec<Arc<Shadow>>,
+    /// Held by the chain: dropped when the last request that passes it has ended.
+    pub in_use: Option<InUse>,
 }
+
+/// What tells, by being dropped, that nothing passes a chain any more.
+pub type InUse = Arc<dyn Any + Send + Sync>;
 
 impl Chain {
     /// Links the parts. An error says which plugin is in a place that is not for what it offers.
@@ -75,8 +85,10 @@ impl Chain {
             return Err(wrong_place(&error_page, "it registers no error_page"));
         };
         let error_page = Part::new("", &error_page, object);
-        let Parts { locks, audit, .. } = parts;
-        let chain = Self { links, reverse_proxy, error_page, locks, audit, metrics };
+        let Parts { locks, audit, in_use: _in_use, shadows, .. } = parts;
+        let watches = shadows.into_iter().filter_map(|shadow| beside(shadow, &links)).collect();
+        let chain =
+            Self { links, reverse_proxy, error_page, locks, audit, metrics, watches, _in_use };
         chain.watch();
         Ok(chain)
     }

@@ -4,6 +4,7 @@ use super::{Chain, Part};
 use crate::builtin::error_page::page;
 use crate::exchange::State;
 use crate::failure::Failure;
+use crate::shadow::copies;
 use crate::span::under;
 use crate::stage::{Admission, Decision};
 use http::HeaderValue;
@@ -55,11 +56,13 @@ impl Chain {
     fn render(&self, state: &mut State, shown: plugin_interface::Failure<'_>) -> bool {
         let Part { name, stage, object } = &self.error_page;
         state.progress.resume(); // the upstream may have taken its time to fail
+        copies::shows(state, shown);
         let Admission::Call(call) = stage.admit(&mut state.progress) else { return false };
         let rendered = match object.render(Exchange::new(state), shown) {
             ROk(answer) => state.respond(answer),
             RErr(error) => Err(error),
         };
+        copies::has_shown(state, rendered.as_ref().err().map(plugin_interface::Error::kind));
         let Err(error) = rendered else {
             call.decided(&mut state.progress, Decision::Respond);
             return true;

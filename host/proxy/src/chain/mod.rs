@@ -1,18 +1,20 @@
 //! The chain of plugins around the upstream: PRE → authentication → POST → reverse proxy, and back.
 
 mod auth;
+mod beside;
 mod build;
 mod fail;
 mod steps;
 
 pub use auth::LockCheck;
-pub use build::Parts;
+pub use build::{InUse, Parts};
 
 use crate::audit::AuditLog;
 use crate::exchange::State;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::service::Connection;
+use crate::shadow::{Watch, copies};
 use crate::stage::{Decision, Stage};
 use auth::{Auth, Gate};
 use http::header::AUTHORIZATION;
@@ -28,6 +30,8 @@ pub struct Chain {
     locks: Option<Arc<dyn LockCheck>>,
     audit: Option<Arc<dyn AuditLog>>,
     metrics: Arc<Metrics>,
+    watches: Vec<Watch>,
+    _in_use: Option<InUse>,
 }
 
 enum Link {
@@ -65,6 +69,14 @@ impl Chain {
         stages
     }
 
+    /// Begins to copy a request for the shadows, if there are any.
+    #[inline]
+    pub(crate) fn copies(&self, state: &mut State) {
+        if !self.watches.is_empty() {
+            copies::begin(&self.watches, state);
+        }
+    }
+
     pub(crate) fn audit(&self) -> Option<&Arc<dyn AuditLog>> {
         self.audit.as_ref()
     }
@@ -79,6 +91,7 @@ impl Chain {
     ) -> usize {
         state.progress.resume();
         for (index, link) in self.links.iter().enumerate() {
+            copies::reaches(state, index);
             state.current = index;
             let turn = match link {
                 Link::Middleware(middleware) => self.on_request(state, middleware).await,
@@ -93,17 +106,32 @@ impl Chain {
             };
             match turn {
                 Ok(Turn::Next) => {}
-                Ok(Turn::Without) => state.progress.went_without(index),
-                Ok(Turn::Answered) => return index,
+                Ok(Turn::Without) => {
+                    copies::goes_without(state);
+                    state.progress.went_without(index);
+                }
+                Ok(Turn::Answered) => {
+                    copies::stops(state, None);
+                    return index;
+                }
                 Err(failure) => {
+                    copies::stops(state, Some(&failure));
                     self.fail(state, failure);
                     return index;
                 }
             }
         }
+        copies::reaches(state, self.links.len());
         state.current = self.links.len();
-        if let Err(failure) = self.rewrite(state, route).await {
-            self.fail(state, failure);
+        copies::rewrites(state, route);
+        match self.rewrite(state, route).await {
+            Ok(Turn::Next) => copies::goes_upstream(state),
+            Ok(Turn::Without) => copies::goes_without(state),
+            Ok(Turn::Answered) => copies::stops(state, None),
+            Err(failure) => {
+                copies::stops(state, Some(&failure));
+                self.fail(state, failure);
+            }
         }
         self.links.len()
     }
@@ -113,15 +141,18 @@ impl Chain {
     pub(crate) async fn response(&self, state: &mut State, passed: usize) {
         state.progress.resume();
         for (index, link) in self.links[..passed].iter().enumerate().rev() {
+            copies::returns(state, index + 1, passed);
             let Link::Middleware(middleware) = link else { continue };
             if state.progress.is_without(index) {
                 continue;
             }
             state.current = index;
             if let Err(failure) = self.on_response(state, middleware).await {
+                copies::stops(state, Some(&failure));
                 self.fail(state, failure);
             }
         }
+        copies::returns(state, 0, passed);
         state.progress.finish();
     }
 

@@ -1,6 +1,8 @@
 //! A library: opened, checked both ways, registered.
 
-use super::cache;
+use super::cache::{self, Content};
+use super::elf;
+use super::isolation::Isolation;
 use super::refusal::{Reason, Refusal};
 use super::services::HostSide;
 use super::verdict::{compatible, ours};
@@ -14,8 +16,9 @@ use plugin_interface::host::{
     ReverseProxyObject,
 };
 use plugin_interface::{Registrar, VERSION};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 /// Loads libraries and keeps what must be known of all of them together.
@@ -24,6 +27,8 @@ pub struct Loader {
     host: Arc<HostSide>,
     register_limit: Duration,
     loaded: Mutex<Vec<Loaded>>,
+    /// The hashes of all that was opened, what was refused then included: it stays mapped.
+    mapped: Mutex<HashSet<String>>,
 }
 
 /// A library that has been taken. Never unloaded.
@@ -121,7 +126,7 @@ impl Loader {
     /// A loader that copies libraries to `cache`, lends them `host`, and gives each
     /// `register_limit` to register.
     pub fn new(cache: PathBuf, host: Arc<HostSide>, register_limit: Duration) -> Self {
-        Self { cache, host, register_limit, loaded: Mutex::default() }
+        Self { cache, host, register_limit, loaded: Mutex::default(), mapped: Mutex::default() }
     }
 
     /// Loads a library and registers it with `config`. The same file can be loaded many times; its
@@ -129,8 +134,44 @@ impl Loader {
     ///
     /// Blocks for as long as the library takes, at most the limit: not for a thread of the runtime.
     pub fn load(&self, path: &Path, config: &str) -> Result<Plugin, Refusal> {
+        match Content::read(path) {
+            Ok(content) => self.load_content(path, &content, config),
+            Err(error) => Err(unreadable(path, error)),
+        }
+    }
+
+    /// The same for a file that was read: whatever is at `path` by now, this content is loaded.
+    pub fn load_content(
+        &self,
+        path: &Path,
+        content: &Content,
+        config: &str,
+    ) -> Result<Plugin, Refusal> {
+        self.load_in(None, path, content, config)
+    }
+
+    /// The same for a candidate, which is to see copies of requests: what it asks of the host has
+    /// no effect until [`crate::Shadow::promote`].
+    pub fn load_candidate(
+        &self,
+        path: &Path,
+        content: &Content,
+        config: &str,
+    ) -> Result<(Plugin, Isolation), Refusal> {
+        let isolation = Isolation::new(self.host.store.clone());
+        let plugin = self.load_in(Some(isolation.clone()), path, content, config)?;
+        Ok((plugin, isolation))
+    }
+
+    fn load_in(
+        &self,
+        isolation: Option<Isolation>,
+        path: &Path,
+        content: &Content,
+        config: &str,
+    ) -> Result<Plugin, Refusal> {
         let mut info = Info::default();
-        match self.try_load(path, config, &mut info) {
+        match self.try_load(isolation, path, content, config, &mut info) {
             Ok(offers) => Ok(Plugin { path: path.to_owned(), info, offers }),
             Err(reason) => {
                 let info = (!info.sha256.is_empty()).then(|| Box::new(info));
@@ -139,16 +180,39 @@ impl Loader {
         }
     }
 
+    /// Where the copies are.
+    pub fn folder(&self) -> &Path {
+        &self.cache
+    }
+
+    /// How many different libraries are mapped.
+    pub fn mapped(&self) -> usize {
+        lock(&self.mapped).len()
+    }
+
+    /// Whether a library of this content is mapped already.
+    pub fn has_mapped(&self, sha256: &str) -> bool {
+        lock(&self.mapped).contains(sha256)
+    }
+
     /// Tells every library that the log filter has changed.
     pub fn log_filter_changed(&self) {
-        for library in self.loaded.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for library in lock(&self.loaded).iter() {
             library.module.log_filter_changed()();
         }
     }
 
-    fn try_load(&self, path: &Path, config: &str, info: &mut Info) -> Result<Offers, Reason> {
-        let copy = cache::copy(path, &self.cache)?;
-        (info.sha256, info.size) = (copy.sha256.clone(), copy.size);
+    fn try_load(
+        &self,
+        isolation: Option<Isolation>,
+        path: &Path,
+        content: &Content,
+        config: &str,
+        info: &mut Info,
+    ) -> Result<Offers, Reason> {
+        (info.sha256, info.size) = (content.sha256.clone(), content.bytes.len() as u64);
+        elf::whole(&content.bytes).map_err(Reason::NotALibrary)?;
+        let copy = cache::copy(content, &self.cache)?;
 
         // Opening runs the library's initialisers, and registering its code: on a thread of its
         // own, which is left behind if it does not come back.
@@ -158,16 +222,20 @@ impl Loader {
         let host = self.host.clone();
         let thread = std::thread::Builder::new().name("plugin register".to_owned());
         let started = thread.spawn(move || {
-            let opened = lib_header_from_path(&copy.path).map_err(reason);
+            let opened = lib_header_from_path(&copy).map_err(reason);
             let _ = header_sender.send(opened);
             // The other side has checked the layout, or hung up.
             let Ok((module, name, config)) = configs.recv() else { return };
-            let _ = offers_sender.send(register(module, &host, &name, &config));
+            let _ = offers_sender.send(register(module, &host, isolation, &name, &config));
         });
         started.map_err(Reason::Unreadable)?;
 
         let hangs = |_| Reason::Hangs(self.register_limit);
-        let header = header.recv_timeout(self.register_limit).map_err(hangs)??;
+        let header = header.recv_timeout(self.register_limit).map_err(hangs);
+        if !matches!(header, Ok(Err(_))) {
+            lock(&self.mapped).insert(info.sha256.clone());
+        }
+        let header = header??;
         let module = self.check(header, info, path)?;
         let name = info.name.clone();
         let _ = config_sender.send((module, name, config.to_owned()));
@@ -191,7 +259,7 @@ impl Loader {
         let layout = header.layout().ok_or(Reason::NoPlugin)?;
         compatible(ours(), layout).map_err(|differences| Reason::Layout { plugin, differences })?;
 
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = lock(&self.loaded);
         let known = loaded.iter().any(|library| library.sha256 == info.sha256);
         if !known {
             for library in loaded.iter() {
@@ -220,14 +288,28 @@ impl Loader {
     }
 }
 
+fn unreadable(path: &Path, error: std::io::Error) -> Refusal {
+    Refusal { path: path.to_owned(), info: None, reason: Reason::Unreadable(error) }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn register(
     module: PluginModule_Ref,
     host: &Arc<HostSide>,
+    isolation: Option<Isolation>,
     name: &str,
     config: &str,
 ) -> Result<Offers, Reason> {
     let mut offers = Offers::default();
-    let services = host.services(name);
+    let (services, _span) = match &isolation {
+        None => (host.services(name), None),
+        Some(isolation) => {
+            (host.services_in(isolation, name), Some(Isolation::span(name).entered()))
+        }
+    };
     match module.register()(Registrar::new(&mut offers), services, config.into()) {
         ROk(()) if offers.list().is_empty() => {
             Err(Reason::Offers("it registered nothing".to_owned()))

@@ -4,7 +4,8 @@
 //! `tracing` wants callsites that live for ever; a plugin's do, but in its own types. So each gets
 //! a twin here, made once and leaked: there are as many as there are places in plugins that log.
 
-use super::services::shielded;
+use super::recent;
+use super::services::{caller, shielded};
 use crate::span::under;
 use plugin_interface::host::abi_stable::prefix_type::PrefixTypeTrait;
 use plugin_interface::host::abi_stable::sabi_types::RRef;
@@ -46,6 +47,8 @@ pub(super) fn vtable() -> LogVtable_Ref {
 /// The twin of a plugin's callsite.
 #[derive(Debug)]
 struct Twin {
+    /// The plugin that it belongs to; of several from one library, the first.
+    plugin: OnceLock<&'static str>,
     metadata: OnceLock<Metadata<'static>>,
     interest: AtomicU8,
 }
@@ -66,7 +69,8 @@ impl Callsite for Twin {
     }
 }
 
-static NOWHERE: Twin = Twin { metadata: OnceLock::new(), interest: AtomicU8::new(0) };
+static NOWHERE: Twin =
+    Twin { plugin: OnceLock::new(), metadata: OnceLock::new(), interest: AtomicU8::new(0) };
 static UNSET: Metadata<'static> = Metadata::new(
     "unset",
     "plugin",
@@ -103,7 +107,7 @@ fn twin(number: usize) -> Option<&'static Twin> {
     twins.as_ref()?.all.get(number).copied()
 }
 
-extern "C" fn register(_: RRef<'static, ()>, callsite: &PluginCallsite<'_>) -> Registered {
+extern "C" fn register(context: RRef<'static, ()>, callsite: &PluginCallsite<'_>) -> Registered {
     let nothing = Registered { callsite: usize::MAX, interest: Interest::NEVER };
     shielded(nothing, || {
         let key = Key {
@@ -119,7 +123,9 @@ extern "C" fn register(_: RRef<'static, ()>, callsite: &PluginCallsite<'_>) -> R
         let twins = guard.get_or_insert_default();
         let known = twins.numbers.get(&key).copied();
         let number = known.unwrap_or_else(|| {
-            twins.all.push(leak(&key));
+            let twin = leak(&key);
+            let _ = twin.plugin.set(caller(context));
+            twins.all.push(twin);
             twins.numbers.insert(key, twins.all.len() - 1);
             twins.all.len() - 1
         });
@@ -135,6 +141,7 @@ extern "C" fn register(_: RRef<'static, ()>, callsite: &PluginCallsite<'_>) -> R
 
 fn leak(key: &Key) -> &'static Twin {
     let twin: &'static Twin = Box::leak(Box::new(Twin {
+        plugin: OnceLock::new(),
         metadata: OnceLock::new(),
         interest: AtomicU8::new(Interest::SOMETIMES.0),
     }));
@@ -178,6 +185,15 @@ extern "C" fn event(callsite: usize, parent: u64, values: RSlice<'_, Value<'_>>)
         PARENT_CURRENT => under(|| Event::dispatch(metadata, values)),
         PARENT_NONE => Event::child_of(None, metadata, values),
         parent => Event::child_of(Id::from_u64(parent), metadata, values),
+    });
+    shielded((), || {
+        let twin = twin(callsite)?;
+        let metadata = twin.metadata.get()?;
+        let names = metadata.fields().iter().map(|field| field.name());
+        let values = values.iter().map(|value| Held::from(value).to_text());
+        let plugin = twin.plugin.get().copied().unwrap_or_default();
+        recent::keep(*metadata.level(), plugin, names.zip(values));
+        Some(())
     });
 }
 
@@ -282,6 +298,18 @@ impl<'a> From<&'a Value<'_>> for Held<'a> {
 }
 
 impl Held<'_> {
+    fn to_text(&self) -> Option<String> {
+        Some(match self {
+            Self::Empty => return None,
+            Self::I64(value) => value.to_string(),
+            Self::U64(value) => value.to_string(),
+            Self::F64(value) => value.to_string(),
+            Self::Bool(value) => value.to_string(),
+            Self::Str(value) => (*value).to_owned(),
+            Self::Debug(value) => format!("{value:?}"),
+        })
+    }
+
     fn as_value(&self) -> Option<&dyn tracing_core::field::Value> {
         match self {
             Self::Empty => None,

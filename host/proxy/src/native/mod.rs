@@ -7,16 +7,23 @@
 //! copy of its own, named by its hash.
 
 mod cache;
+mod elf;
 mod find;
+mod isolation;
 mod library;
 mod log;
 mod patches;
+mod recent;
 mod refusal;
 mod services;
 mod verdict;
 
+pub use cache::{Content, sha256};
 pub use find::{Locator, NotFound};
+pub use isolation::Isolation;
+pub(crate) use isolation::on_copies;
 pub use library::{Info, Loader, Offers, Plugin};
 pub use patches::{PATCH_POINTS, PatchError, PatchFile, scan as scan_patches};
+pub use recent::{LogLine, recent_lines};
 pub use refusal::{Reason, Refusal};
 pub use services::{EventSink, HostSide, LogEvents};

@@ -1,5 +1,6 @@
 //! What the host lends to plugins: the other end of `HostServices`.
 
+use super::isolation::Isolation;
 use super::log;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
@@ -54,6 +55,22 @@ pub struct HostSide {
 struct Lent {
     plugin: String,
     host: Arc<HostSide>,
+    /// There if it was loaded as a candidate.
+    isolation: Option<Isolation>,
+}
+
+impl Lent {
+    /// What a call of it is bounded by, made here and now.
+    fn bounds(&self) -> Option<&Isolation> {
+        self.isolation.as_ref().filter(|isolation| isolation.holds())
+    }
+
+    fn store(&self) -> &dyn Store {
+        match self.bounds() {
+            Some(isolation) => isolation.store(),
+            None => &*self.host.store,
+        }
+    }
 }
 
 impl HostSide {
@@ -72,13 +89,29 @@ impl HostSide {
     pub(super) fn services(self: &Arc<Self>, plugin: &str) -> HostServices {
         let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
         let lent = *lent.entry(plugin.to_owned()).or_insert_with(|| {
-            Box::leak(Box::new(Lent { plugin: plugin.to_owned(), host: self.clone() }))
+            let (plugin, host) = (plugin.to_owned(), self.clone());
+            Box::leak(Box::new(Lent { plugin, host, isolation: None }))
         });
-        #[allow(unsafe_code)]
-        // SAFETY: the functions of `vtable` take the context for a `Lent`.
-        unsafe {
-            HostServices::new(lent, vtable())
-        }
+        lend(lent)
+    }
+
+    /// The services as a candidate gets them: with a record of its own, in its bounds.
+    pub(super) fn services_in(
+        self: &Arc<Self>,
+        isolation: &Isolation,
+        plugin: &str,
+    ) -> HostServices {
+        let (plugin, host) = (plugin.to_owned(), self.clone());
+        let isolation = Some(isolation.clone());
+        lend(Box::leak(Box::new(Lent { plugin, host, isolation })))
+    }
+}
+
+fn lend(lent: &'static Lent) -> HostServices {
+    #[allow(unsafe_code)]
+    // SAFETY: the functions of `vtable` take the context for a `Lent`.
+    unsafe {
+        HostServices::new(lent, vtable())
     }
 }
 
@@ -104,11 +137,16 @@ fn vtable() -> HostServicesVtable_Ref {
 
 fn lent(context: RRef<'static, ()>) -> &'static Lent {
     #[allow(unsafe_code)]
-    // SAFETY: the context is the `Lent` of `HostSide::services`, which is never freed; a plugin
-    // cannot make another, its field is private.
+    // SAFETY: the context is the `Lent` of `lend`, which is never freed; a plugin cannot make
+    // another, its field is private.
     unsafe {
         context.transmute_into_ref()
     }
+}
+
+/// The name of the plugin that calls.
+pub(super) fn caller(context: RRef<'static, ()>) -> &'static str {
+    &lent(context).plugin
 }
 
 /// Runs a call from a plugin; a panic of ours must not unwind into it.
@@ -129,11 +167,15 @@ extern "C" fn sleep(context: RRef<'static, ()>, milliseconds: u64) -> FfiFuture<
 
 extern "C" fn spawn(context: RRef<'static, ()>, task: FfiFuture<RResult<(), Error>>) {
     let lent = lent(context);
-    lent.host.runtime.spawn(async move {
+    let task = async move {
         if let Err(error) = task.await.into_result() {
             tracing::error!(plugin = lent.plugin, %error, "a plugin's task failed");
         }
-    });
+    };
+    match &lent.isolation {
+        None => lent.host.runtime.spawn(task),
+        Some(isolation) => lent.host.runtime.spawn(isolation.around(&lent.plugin, task)),
+    };
 }
 
 extern "C" fn http(
@@ -141,6 +183,11 @@ extern "C" fn http(
     request: Request,
 ) -> FfiFuture<RResult<Response, Error>> {
     let lent = lent(context);
+    if let Some(isolation) = lent.bounds().filter(|_| !matches!(request.method(), "GET" | "HEAD")) {
+        isolation.withhold();
+        let why = format_args!("a shadow sends no {} requests", request.method()).to_string();
+        return async move { RResult::RErr(Error::new(why)) }.into_ffi();
+    }
     let call = lent.host.client.send_for_plugin(request);
     // On the host's runtime, since the caller may be on another.
     let task = AbortOnDropHandle::new(lent.host.runtime.spawn(call));
@@ -163,7 +210,8 @@ extern "C" fn metric(
     let lent = lent(context);
     shielded_result(|| {
         let labels = labels.iter().map(|Tuple2(key, value)| (key.as_str(), value.as_str()));
-        lent.host.metrics.for_plugin(&lent.plugin, kind, name.as_str(), help.as_str(), labels)
+        let (name, help, bounds) = (name.as_str(), help.as_str(), lent.isolation.as_ref());
+        lent.host.metrics.for_plugin(&lent.plugin, bounds, kind, name, help, labels)
     })
 }
 
@@ -186,7 +234,7 @@ extern "C" fn store_get(
 ) -> RResult<ROption<RVec<u8>>, Error> {
     let lent = lent(context);
     shielded_result(|| {
-        let value = lent.host.store.get(&key(lent, name)).map_err(store_error)?;
+        let value = lent.store().get(&key(lent, name)).map_err(store_error)?;
         Ok(value.map(RVec::from).into())
     })
 }
@@ -200,13 +248,13 @@ extern "C" fn store_set(
     let lent = lent(context);
     shielded_result(|| {
         let ttl = lifetime(ttl_milliseconds);
-        lent.host.store.set(&key(lent, name), &value, ttl).map_err(store_error)
+        lent.store().set(&key(lent, name), &value, ttl).map_err(store_error)
     })
 }
 
 extern "C" fn store_delete(context: RRef<'static, ()>, name: RStr<'_>) -> RResult<bool, Error> {
     let lent = lent(context);
-    shielded_result(|| lent.host.store.delete(&key(lent, name)).map_err(store_error))
+    shielded_result(|| lent.store().delete(&key(lent, name)).map_err(store_error))
 }
 
 extern "C" fn take_token(
@@ -217,16 +265,22 @@ extern "C" fn take_token(
     let lent = lent(context);
     shielded_result(|| {
         let ttl = Duration::from_millis(ttl_milliseconds);
-        lent.host.store.take_token(&key(lent, scope), ttl).map_err(store_error)
+        lent.store().take_token(&key(lent, scope), ttl).map_err(store_error)
     })
 }
 
 extern "C" fn release_tokens(context: RRef<'static, ()>, scope: RStr<'_>) -> RResult<u64, Error> {
     let lent = lent(context);
-    shielded_result(|| lent.host.store.release_tokens(&key(lent, scope)).map_err(store_error))
+    shielded_result(|| lent.store().release_tokens(&key(lent, scope)).map_err(store_error))
 }
 
 extern "C" fn emit(context: RRef<'static, ()>, event: RStr<'_>) -> RResult<(), Error> {
     let lent = lent(context);
-    shielded_result(|| lent.host.events.emit(&lent.plugin, event.as_str()).map_err(Error::new))
+    shielded_result(|| match lent.bounds() {
+        Some(isolation) => {
+            isolation.withhold();
+            Ok(())
+        }
+        None => lent.host.events.emit(&lent.plugin, event.as_str()).map_err(Error::new),
+    })
 }

@@ -6,6 +6,7 @@ mod tls;
 pub use tls::Tls;
 
 use crate::body::with_causes;
+use crate::phase::Phase;
 use crate::service::{Connection, Proxy};
 use crate::wire::Guard;
 use hyper::service::service_fn;
@@ -99,11 +100,12 @@ pub async fn serve(
     let drain = proxy.config.drain;
     let builder = Arc::new(builder(&proxy));
     let server = Server { proxy, tls, builder, graceful: GracefulShutdown::new() };
+    server.proxy.enter(Phase::Serving);
     tokio::select! {
         never = server.accept(&listener) => match never {},
         () = shutdown => {}
     }
-    server.proxy.drain();
+    server.proxy.enter(Phase::Draining);
     tokio::select! {
         never = server.accept(&listener) => match never {},
         () = tokio::time::sleep(drain.delay) => {}
@@ -166,13 +168,15 @@ impl Server {
         let (proxy, builder) = (self.proxy.clone(), self.builder.clone());
         let (tls, watcher) = (self.tls.as_ref().map(|tls| tls.config()), self.graceful.watcher());
         tokio::spawn(async move {
+            let traffic = proxy.traffic.clone();
+            let connection = |scheme| Connection::new(peer, scheme, &traffic);
             let Some(tls) = tls else {
-                return run(stream, Connection::new(peer, "http"), proxy, &builder, watcher).await;
+                return run(stream, connection("http"), proxy, &builder, watcher).await;
             };
             let limit = proxy.config.timeouts.header;
             match tokio::time::timeout(limit, TlsAcceptor::from(tls).accept(stream)).await {
                 Ok(Ok(stream)) => {
-                    run(stream, Connection::new(peer, "https"), proxy, &builder, watcher).await;
+                    run(stream, connection("https"), proxy, &builder, watcher).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%peer, "the TLS handshake failed: {error}"),
                 Err(_) => tracing::debug!(%peer, "the TLS handshake took more than {limit:?}"),

@@ -49,6 +49,11 @@ impl Place {
         }
     }
 
+    /// Whether it is one of the host's own parts, which patches replace.
+    pub fn is_patch(self) -> bool {
+        !matches!(self, Self::Pre | Self::Post)
+    }
+
     /// The place of that name.
     pub fn of(name: &str) -> Option<Self> {
         [Self::Pre, Self::Authenticator, Self::Post, Self::ReverseProxy, Self::ErrorPage]
@@ -101,12 +106,23 @@ impl Stage {
     /// It is in the chain that new requests take: [`State::Active`], or still [`State::Disabled`]
     /// if it was disabled before.
     pub fn activate(&self) {
+        let before = self.life.state();
         self.switch.activate(&self.life);
+        if self.life.state() != before {
+            self.tell();
+        }
     }
 
     /// It has left that chain: [`State::Draining`].
     pub fn drain(&self) {
         self.switch.drain(&self.life);
+        self.tell();
+    }
+
+    /// Nothing passes it any more, but it is kept, and may be activated again: [`State::Ready`].
+    pub fn keep(&self, reason: &str) {
+        self.life.exchange(&[State::Draining], State::Ready, reason);
+        self.tell();
     }
 
     /// Calls it no more, from the next call on, until [`Self::enable`]: an operator's decision, with
@@ -119,7 +135,10 @@ impl Stage {
     /// An error says why it cannot be.
     pub fn disable(&self, reason: &str) -> Result<(), String> {
         self.is_ours_to_switch()?;
-        self.switch.turn_off(reason, &self.life).map_err(|state| self.not_in_use(state))
+        let off = self.switch.turn_off(reason, &self.life);
+        off.map_err(|state| self.not_in_use(state))?;
+        self.tell();
+        Ok(())
     }
 
     /// Calls it again, whether an operator or its breaker has disabled it. An error says why it
@@ -129,7 +148,9 @@ impl Stage {
         if self.switch.position() == Position::On {
             return Err(format!("{} is not disabled", self.plugin.info.name));
         }
-        self.switch.turn_on(&self.life).map_err(|state| self.not_in_use(state))
+        self.switch.turn_on(&self.life).map_err(|state| self.not_in_use(state))?;
+        self.tell();
+        Ok(())
     }
 
     /// Whether an operator has disabled it.
@@ -139,7 +160,7 @@ impl Stage {
 
     /// Whether one call is all that it sees of a request.
     fn is_called_once(&self) -> bool {
-        !matches!(self.place, Place::Pre | Place::Post)
+        self.place.is_patch()
     }
 
     fn is_ours_to_switch(&self) -> Result<(), String> {
@@ -147,6 +168,23 @@ impl Stage {
             true => Err(format!("{} is a part of the host: it stays", self.plugin.info.name)),
             false => Ok(()),
         }
+    }
+
+    /// Each step of a plugin's life is in the log; that it was loaded says whoever loads it.
+    fn tell(&self) {
+        if self.is_builtin() {
+            return;
+        }
+        let info = &self.plugin.info;
+        let (state, _, reason) = self.life.now();
+        tracing::info!(
+            place = self.place.as_str(),
+            version = info.version,
+            sha256 = info.sha256.get(..12),
+            reason = Some(reason).filter(|reason| !reason.is_empty()),
+            "{} is {state}",
+            info.name
+        );
     }
 
     fn not_in_use(&self, state: State) -> String {
@@ -157,5 +195,6 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         self.life.enter(State::Retired);
+        self.tell();
     }
 }

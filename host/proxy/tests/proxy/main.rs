@@ -7,6 +7,7 @@ mod generations;
 mod locks;
 mod overload;
 mod server;
+mod shadow;
 
 use base64::Engine;
 

@@ -2,11 +2,11 @@
 //! real.
 
 use fixtures::{Connection, Reply, Upstream, library};
-use host_proxy::native::{HostSide, Loader, LogEvents};
+use host_proxy::native::{Content, HostSide, Loader, LogEvents};
 use host_proxy::{
     AuditEvent, AuditLog, Chain, Client, ClientConfig, Config, Credentials, Drain, Limits, Listen,
-    LockCheck, MemoryStore, Metrics, Parts, Place, Policy, Prefix, Proxy, Stage, Target, Timeouts,
-    UpstreamHttp, serve,
+    LockCheck, MemoryStore, Metrics, Parts, Place, Policy, Prefix, Proxy, Report, Shadow,
+    ShadowSettings, ShadowTarget, Stage, Target, Timeouts, UpstreamHttp, serve,
 };
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -59,6 +59,7 @@ pub(crate) struct Setup {
     pub(crate) runtime: Runtime,
     pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
     pub(crate) request_timeout: Option<Duration>,
+    pub(crate) prefix: String,
     loader: Loader,
     client: Client,
     /// Keys and users that plugins read.
@@ -101,6 +102,7 @@ impl Setup {
             runtime,
             trusted_proxies,
             request_timeout: None,
+            prefix: "/".to_owned(),
             loader,
             client,
             folder,
@@ -136,6 +138,25 @@ impl Setup {
         Stage::new(plugin, place, policy, Arc::default())
     }
 
+    /// A candidate beside what is in `parts` by now, in the place that `target` says.
+    pub(crate) fn shadow(
+        &mut self,
+        package: &str,
+        config: &str,
+        target: &str,
+        settings: ShadowSettings,
+    ) -> Result<Arc<Shadow>, String> {
+        let target = ShadowTarget::parse(target).unwrap_or_default();
+        let (path, loader) = (library(package), &self.loader);
+        let content = Content::read(&path).unwrap();
+        let (plugin, isolation) = loader.load_candidate(&path, &content, config).unwrap();
+        let (place, replaces) = target.find(&plugin, &self.parts)?;
+        let stage = Stage::new(plugin, place, Policy::default(), Arc::default());
+        let shadow = Shadow::new(stage, Some(isolation), replaces, settings).unwrap();
+        self.parts.shadows.push(shadow.clone());
+        Ok(shadow)
+    }
+
     /// The plugin for bearer tokens.
     pub(crate) fn jwt(&self) -> Arc<Stage> {
         let file = self.folder.path().join("jwks.json");
@@ -148,7 +169,7 @@ impl Setup {
         let timeouts = timeouts(self.request_timeout);
         let config = Config {
             target: Target::parse(&upstream.url()).unwrap(),
-            prefix: Prefix::parse("/").unwrap(),
+            prefix: Prefix::parse(&self.prefix).unwrap(),
             identity_header: "username".parse().unwrap(),
             forward_authorization: false,
             preserve_host: false,
@@ -157,14 +178,15 @@ impl Setup {
             limits: Limits { header_bytes: 65536, headers: 100 },
             drain: Drain { delay: Duration::ZERO, timeout: LIMIT },
         };
-        let chain = Chain::new(self.parts, self.metrics.clone()).unwrap();
+        let parts = self.parts;
+        let chain = Chain::new(parts.clone(), self.metrics.clone()).unwrap();
         let proxy = Arc::new(Proxy::new(config, chain, self.client, None));
         let listen = Listen::At("127.0.0.1:0".parse().unwrap());
         let listener = self.runtime.block_on(listen.bind()).unwrap();
         let address = listener.local_addr().unwrap();
         self.runtime.spawn(serve(proxy.clone(), listener, None, std::future::pending()));
-        let Self { metrics, runtime: _runtime, folder: _folder, .. } = self;
-        Server { address, metrics, proxy, _runtime, _folder }
+        let (metrics, runtime, folder) = (self.metrics, self.runtime, self.folder);
+        Server { address, metrics, parts, proxy, runtime, _folder: folder }
     }
 }
 
@@ -173,7 +195,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) proxy: Arc<Proxy>,
-    _runtime: Runtime,
+    parts: Parts,
+    runtime: Runtime,
     _folder: TempDir,
 }
 
@@ -185,6 +208,27 @@ impl Server {
     /// Over a connection of its own.
     pub(crate) fn get(&self, path: &str, headers: &[(&str, String)]) -> Reply {
         self.connect().get(path, headers)
+    }
+
+    /// What a shadow has found, once it has seen everything.
+    pub(crate) fn report(&self, shadow: &Shadow) -> Report {
+        let settled = async { tokio::time::timeout(LIMIT, shadow.settled()).await };
+        self.runtime.block_on(settled).expect("the shadow should have seen everything");
+        shadow.report()
+    }
+
+    /// Puts the candidate in use; the error says why it is not to be.
+    pub(crate) fn promote(&mut self, shadow: &Shadow, force: bool) -> Result<(), String> {
+        let mut parts = self.parts.clone();
+        shadow.put_into(&mut parts);
+        let chain = Chain::new(parts.clone(), self.metrics.clone()).unwrap();
+        if !force {
+            shadow.may_be_promoted()?;
+        }
+        shadow.promote();
+        self.proxy.chain.store(Arc::new(chain));
+        self.parts = parts;
+        Ok(())
     }
 
     /// The metrics whose lines have all of this.

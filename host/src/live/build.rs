@@ -1,0 +1,343 @@
+//! From what was asked for to a set that can be used: contents chosen, and loaded where they are not in
+//! use already. Nothing that is in use changes here.
+
+use super::contents;
+use super::declared::{Declaration, Declared, File, Key};
+use super::promote::{Promotion, Promotions};
+use super::record::{Entry, copy, extension};
+use super::set::{EventSlot, Set, Slot, short};
+use crate::events::EventLoader;
+use crate::plugins::{self, kind};
+use host_events::Manifest;
+use host_proxy::native::{Content, Info, Loader};
+use host_proxy::{Life, Place, Policy, State};
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why a content is not taken although the file has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// It was refused. Tried again when the user asks for a reload.
+    Refused,
+    /// It was in use, and was rolled back. Tried again when the file changes.
+    RolledBack,
+}
+
+/// Contents that stay out: none means that there is no file.
+pub(crate) type Holds = BTreeMap<Key, (Option<String>, Why)>;
+
+/// Why there is no new set.
+pub(crate) struct Refused {
+    /// What is out from now on, until it changes.
+    pub(crate) key: Option<Key>,
+    pub(crate) content: Option<String>,
+    /// What is known of the file.
+    pub(crate) path: PathBuf,
+    pub(crate) info: Option<Info>,
+    /// For people, the file's name included.
+    pub(crate) why: String,
+}
+
+impl Refused {
+    fn of(
+        key: Key,
+        path: PathBuf,
+        content: Option<String>,
+        info: Option<Info>,
+        why: String,
+    ) -> Self {
+        Self { key: Some(key), content, path, info, why }
+    }
+
+    /// That is about no one plugin.
+    pub(crate) fn whole(why: impl ToString) -> Self {
+        Self { key: None, content: None, path: PathBuf::new(), info: None, why: why.to_string() }
+    }
+}
+
+/// What a set is built with.
+pub(crate) struct Builder<'a> {
+    pub(crate) loader: &'a Loader,
+    /// What is in use: what stays the same is taken over.
+    pub(crate) present: &'a Set,
+    /// The contents that are in use, or were in the last run.
+    pub(crate) in_use: BTreeMap<Key, Entry>,
+    pub(crate) holds: Holds,
+    /// What takes the place of declarations, as long as they are what they were.
+    pub(crate) promotions: Promotions,
+    /// Whether the user has asked, so that what was refused is tried again.
+    pub(crate) asked: bool,
+    /// Whether a copy of what was in use does in place of a file that does not load.
+    pub(crate) copies_do: bool,
+    /// Whether it is taken in place of any file.
+    pub(crate) only_copies: bool,
+    /// Whether files that are new must settle first.
+    pub(crate) settle: bool,
+    /// How many libraries may be mapped; none if it does not matter.
+    pub(crate) budget: Option<usize>,
+}
+
+/// A plugin that is to be part of the set.
+struct Wanted<Of> {
+    key: Key,
+    path: PathBuf,
+    content: Content,
+    of: Of,
+}
+
+/// Of a plugin of the proxy's.
+type OfProxy = (Place, String, Policy, Option<Promotion>);
+
+/// What a file comes to.
+enum Choice {
+    Take(Content),
+    /// There is to be none.
+    Leave,
+}
+
+impl Builder<'_> {
+    /// The plugins of the proxy, loaded. Blocks.
+    pub(crate) fn slots(
+        &mut self,
+        declarations: Vec<Declaration>,
+    ) -> Result<Vec<Slot>, Vec<Refused>> {
+        let paths: Vec<_> = declarations.iter().map(|it| path(&it.file)).collect();
+        let contents = self.read(&paths);
+        let (mut wanted, mut refused) = (Vec::new(), Vec::new());
+        for ((declaration, content), path) in declarations.into_iter().zip(contents).zip(paths) {
+            let Declaration { key, place, file, config, policy } = declaration;
+            let content = match (&file, content) {
+                (File::None, _) => Ok(None),
+                (File::Missing(why), _) => Err(why.clone()),
+                (File::At(path), Err(error)) => {
+                    let path = path.display();
+                    Err(format!("{}: {path}: refused: it cannot be read: {error}", unusable(place)))
+                }
+                (File::At(_), Ok(content)) => Ok(Some(content)),
+            };
+            if let Some((promotion, content)) = self.promoted(&key, &content, &config) {
+                let path = promotion.file.clone();
+                let of = (place, promotion.config.clone(), policy, Some(promotion));
+                wanted.push(Wanted { key, path, content, of });
+                continue;
+            }
+            match self.choose(&key, content) {
+                Ok(Choice::Take(content)) => {
+                    // Without a file it is what was in use.
+                    let path = match self.in_use.get(&key) {
+                        Some(entry) if path.as_os_str().is_empty() => entry.file.clone(),
+                        _ => path,
+                    };
+                    wanted.push(Wanted { key, path, content, of: (place, config, policy, None) });
+                }
+                Ok(Choice::Leave) => {}
+                Err(why) => refused.push(Refused::of(key, path, None, None, why)),
+            }
+        }
+        if refused.is_empty() {
+            self.check_budget(&wanted)?;
+        }
+        let mut slots: Vec<Slot> = Vec::new();
+        for wanted in wanted {
+            match self.slot(wanted, &slots) {
+                Ok(slot) => slots.push(slot),
+                Err(error) => refused.push(error),
+            }
+        }
+        if refused.is_empty() { Ok(slots) } else { Err(refused) }
+    }
+
+    fn slot(&self, wanted: Wanted<OfProxy>, taken: &[Slot]) -> Result<Slot, Refused> {
+        let Wanted { key, path, content, of: (place, config, policy, promotion) } = wanted;
+        let stays = self.present.slots.iter().find(|slot| {
+            slot.is(place, &path, &config, policy, &content.sha256)
+                && !taken.iter().any(|other| Arc::ptr_eq(&other.stage, &slot.stage))
+        });
+        if let Some(slot) = stays {
+            return Ok(Slot { key, promotion, ..slot.clone() });
+        }
+        let load =
+            |content: &Content| plugins::load(self.loader, place, &path, content, &config, policy);
+        let refusal = match load(&content) {
+            Ok(stage) => return Ok(Slot { key, config, stage, promotion }),
+            Err(refusal) => refusal,
+        };
+        if let Some(copy) = self.fallback(&key, &content.sha256)
+            && let Ok(stage) = load(&copy)
+        {
+            fallen_back(&key, &refusal, &copy);
+            return Ok(Slot { key, config, stage, promotion });
+        }
+        let why = format!("{}: {refusal}", unusable(place));
+        let info = refusal.info.map(|info| *info);
+        Err(Refused::of(key, path, Some(content.sha256), info, why))
+    }
+
+    /// The event plugins, loaded.
+    pub(crate) async fn events(
+        &mut self,
+        declared: &Declared,
+        loader: Option<&EventLoader>,
+    ) -> Result<Vec<EventSlot>, Vec<Refused>> {
+        let manifests: Vec<_> =
+            declared.event_keys().map(|(key, manifest)| (key, manifest.clone())).collect();
+        let paths: Vec<_> = manifests.iter().map(|(_, it)| it.path.clone()).collect();
+        let contents = tokio::task::block_in_place(|| self.read(&paths));
+        let (mut slots, mut refused) = (Vec::new(), Vec::new());
+        for ((key, manifest), content) in manifests.into_iter().zip(contents) {
+            let path = manifest.path.clone();
+            let content = content.map(Some).map_err(|error| {
+                let path = path.display();
+                format!("the event plugin {path} cannot be used: the file {path} cannot be read: {error}")
+            });
+            let content = match self.choose(&key, content) {
+                Ok(Choice::Take(content)) => content,
+                Ok(Choice::Leave) => continue,
+                Err(why) => {
+                    refused.push(Refused::of(key, path, None, None, why));
+                    continue;
+                }
+            };
+            let stays = self.present.events.iter().find(|slot| {
+                slot.manifest == manifest && slot.sha256 == content.sha256 && slot.plugin.is_some()
+            });
+            if let Some(slot) = stays {
+                slots.push(slot.clone());
+                continue;
+            }
+            let Some(loader) = loader else {
+                refused.push(Refused::of(key, path, None, None, NO_PIPELINE.to_owned()));
+                continue;
+            };
+            match self.event(key, manifest, content, loader).await {
+                Ok(slot) => slots.push(slot),
+                Err(error) => refused.push(error),
+            }
+        }
+        if refused.is_empty() { Ok(slots) } else { Err(refused) }
+    }
+
+    async fn event(
+        &self,
+        key: Key,
+        manifest: Manifest,
+        content: Content,
+        loader: &EventLoader,
+    ) -> Result<EventSlot, Refused> {
+        let life = Arc::new(Life::default());
+        life.enter(State::Loading);
+        let sha256 = content.sha256.clone();
+        if let Err(error) = content.keep(self.loader.folder(), extension(&content)) {
+            tracing::warn!("a copy of {} cannot be kept: {error}", manifest.path.display());
+        }
+        let error = match loader.load(manifest.clone(), content.bytes).await {
+            Ok(plugin) => return Ok(EventSlot::new(key, manifest, sha256, plugin, life)),
+            Err(error) => format!("{error:#}"),
+        };
+        if let Some(copy) = self.fallback(&key, &sha256)
+            && let Ok(plugin) = loader.load(manifest.clone(), copy.bytes.clone()).await
+        {
+            fallen_back(&key, &error, &copy);
+            return Ok(EventSlot::new(key, manifest, copy.sha256, plugin, life));
+        }
+        Err(Refused::of(key, manifest.path, Some(sha256), None, error))
+    }
+
+    /// Reads files; what is in use, or was, is whole and need not settle.
+    fn read(&self, paths: &[PathBuf]) -> Vec<std::io::Result<Content>> {
+        let in_use = self.in_use.values().map(|it| &*it.sha256);
+        let held = self.holds.values().filter_map(|(content, _)| content.as_deref());
+        let known: HashSet<&str> = in_use.chain(held).collect();
+        let whole =
+            |sha256: &str| !self.settle || known.contains(sha256) || self.loader.has_mapped(sha256);
+        contents::read(paths, whole)
+    }
+
+    /// The content to take for a declaration: the file's, or that in use if the file's is held.
+    fn choose(
+        &mut self,
+        key: &Key,
+        file: Result<Option<Content>, String>,
+    ) -> Result<Choice, String> {
+        let now = file.as_ref().ok().and_then(Option::as_ref).map(|content| content.sha256.clone());
+        if let Some((held, why)) = self.holds.get(key) {
+            if *held == now && (*why == Why::RolledBack || !self.asked) {
+                return match self.in_use.get(key) {
+                    None => Ok(Choice::Leave),
+                    Some(Entry { sha256, .. }) => match copy(self.loader.folder(), sha256) {
+                        Ok(content) => Ok(Choice::Take(content)),
+                        Err(error) => Err(format!("{key}: the copy {}: {error}", short(sha256))),
+                    },
+                };
+            }
+            self.holds.remove(key);
+        }
+        if let Some(copy) = self.fallback(key, "").filter(|_| self.only_copies) {
+            return Ok(Choice::Take(copy));
+        }
+        match file {
+            Ok(Some(content)) => Ok(Choice::Take(content)),
+            Ok(None) => Ok(Choice::Leave),
+            Err(why) => match self.fallback(key, "") {
+                Some(copy) => {
+                    fallen_back(key, &why, &copy);
+                    Ok(Choice::Take(copy))
+                }
+                None => Err(why),
+            },
+        }
+    }
+
+    /// The copy that does in place of this content, where one may.
+    fn fallback(&self, key: &Key, sha256: &str) -> Option<Content> {
+        let in_use = self.in_use.get(key).filter(|it| self.copies_do && it.sha256 != sha256)?;
+        copy(self.loader.folder(), &in_use.sha256).ok()
+    }
+
+    fn check_budget(&self, wanted: &[Wanted<OfProxy>]) -> Result<(), Vec<Refused>> {
+        let Some(budget) = self.budget else { return Ok(()) };
+        let is_new = |it: &&Wanted<_>| {
+            extension(&it.content) == "so" && !self.loader.has_mapped(&it.content.sha256)
+        };
+        let new: Vec<_> = wanted.iter().filter(is_new).collect();
+        let different: HashSet<&str> = new.iter().map(|it| &*it.content.sha256).collect();
+        let mapped = self.loader.mapped();
+        if mapped + different.len() <= budget {
+            return Ok(());
+        }
+        let refused = new.iter().map(|it| {
+            let why = exhausted(&it.path, mapped, budget);
+            Refused::of(it.key.clone(), it.path.clone(), Some(it.content.sha256.clone()), None, why)
+        });
+        Err(refused.collect())
+    }
+}
+
+/// What a reload comes to that would map more than may be: the place for a host that replaces itself.
+pub(super) fn exhausted(path: &std::path::Path, mapped: usize, budget: usize) -> String {
+    format!(
+        "{}: refused: {mapped} native libraries are mapped, and there may be {budget}, since none is \
+         ever unmapped; restart the host, or give it more with --generations",
+        path.display()
+    )
+}
+
+const NO_PIPELINE: &str = "this host was started without events, so event plugins cannot be added \
+                           while it runs: restart it, or start it with --events";
+
+fn fallen_back(key: &Key, why: &dyn std::fmt::Display, copy: &Content) {
+    let sha256 = short(&copy.sha256);
+    tracing::error!("{why}; {key} is taken from the copy {sha256}, which was in use before");
+}
+
+fn unusable(place: Place) -> String {
+    format!("{} is not usable", kind(place))
+}
+
+fn path(file: &File) -> PathBuf {
+    match file {
+        File::At(path) => path.clone(),
+        File::Missing(_) | File::None => PathBuf::new(),
+    }
+}

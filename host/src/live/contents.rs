@@ -1,0 +1,73 @@
+//! What is in files now, once nobody writes to them any more.
+
+use host_proxy::native::Content;
+use std::io::{Error, ErrorKind, Result};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A file is settled when two looks that far apart find the same in it.
+const APART: Duration = Duration::from_millis(100);
+/// It must be by then.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads files. Those with a content that is not `known` are read again until they are settled. Blocks
+/// for so long.
+pub(crate) fn read(paths: &[PathBuf], known: impl Fn(&str) -> bool) -> Vec<Result<Content>> {
+    let mut contents: Vec<_> = paths.iter().map(|path| Content::read(path)).collect();
+    let begin = Instant::now();
+    let is_new = |content: &Result<Content>| content.as_ref().is_ok_and(|it| !known(&it.sha256));
+    let mut moving: Vec<usize> =
+        (0..paths.len()).filter(|index| is_new(&contents[*index])).collect();
+    while !moving.is_empty() {
+        std::thread::sleep(APART);
+        moving.retain(|index| {
+            let now = Content::read(&paths[*index]);
+            let before = std::mem::replace(&mut contents[*index], now);
+            match (&before, &contents[*index]) {
+                (Ok(before), Ok(now)) => before.bytes != now.bytes,
+                (Ok(_), Err(_)) => false, // it is gone
+                (Err(_), _) => true,
+            }
+        });
+        if begin.elapsed() > PATIENCE {
+            for index in moving.drain(..) {
+                let error = Error::new(ErrorKind::WouldBlock, "somebody goes on writing to it");
+                contents[index] = Err(error);
+            }
+        }
+    }
+    contents
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_file_that_is_being_written_is_taken_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let [slow, whole, none] = ["slow", "whole", "none"].map(|name| folder.path().join(name));
+        std::fs::write(&whole, "whole").unwrap();
+        let mut file = std::fs::File::create(&slow).unwrap();
+        let writer = std::thread::spawn(move || {
+            for _ in 0..20 {
+                file.write_all(b"piece").unwrap();
+                std::thread::sleep(APART / 5);
+            }
+        });
+        let contents = read(&[slow, whole, none], |_| false);
+        writer.join().unwrap();
+        let [Ok(slow), Ok(whole), Err(none)] = &contents[..] else { panic!("they are read") };
+        assert_eq!((slow.bytes.len(), &whole.bytes[..]), (100, &b"whole"[..]));
+        assert_eq!(none.kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn what_is_known_is_not_waited_for() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let begin = Instant::now();
+        assert!(read(&[file.path().to_owned()], |_| true)[0].is_ok());
+        assert!(begin.elapsed() < APART);
+    }
+}

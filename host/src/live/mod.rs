@@ -1,0 +1,230 @@
+//! The plugins of the running host: what is in use, and what takes its place.
+//!
+//! ```text
+//! config (flags, file) → declared → build (contents, loaded) → set → chain, in one store
+//!                          ↑                                     ↓
+//! watch, SIGHUP, commands ─┘                        record, past, status
+//! ```
+//!
+//! - A [`Set`] is everything in use. A new one is built wholly before it is: what has the same content
+//!   and configuration is the same object in both, the rest is loaded. If anything is refused, nothing
+//!   changes.
+//! - A request keeps the chain that it began with. Stages that have left drain, and retire with the
+//!   last request that passes them.
+//! - A content that was refused is tried again when its file changes, or the user asks for a reload. One
+//!   that was rolled back is tried again when its file changes only. Until then what is in use stays
+//!   ([`build::Holds`]).
+//! - Rollback brings the set before the present one back; a second rollback takes that back.
+//! - After each swap the record says what is in use, so that a host that was killed comes up with it
+//!   ([`first`]).
+
+mod build;
+mod config;
+mod contents;
+mod declared;
+mod first;
+mod operate;
+mod past;
+mod promote;
+mod record;
+mod reload;
+mod rollback;
+mod set;
+mod shadows;
+mod status;
+mod watch;
+
+pub(crate) use config::Source;
+pub(crate) use declared::Declared;
+pub(crate) use first::First;
+pub(crate) use operate::Operated;
+pub(crate) use record::{Folder, Record};
+pub(crate) use reload::Trigger;
+pub(crate) use watch::watch;
+
+use crate::events::EventLoader;
+use crate::operator;
+use arc_swap::ArcSwap;
+use build::{Holds, Why};
+use host_events::locks::Locks;
+use host_events::store::DiskStore;
+use host_proxy::native::Loader;
+use host_proxy::{AuditLog, AuditQueue, Chain, InUse, LockCheck, Metrics, Proxy, Tls};
+use past::Past;
+use record::Held;
+use set::Set;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+/// What plugins are loaded with, and where they are put: fixed while the host runs.
+pub(crate) struct World {
+    pub(crate) source: Source,
+    pub(crate) loader: Arc<Loader>,
+    pub(crate) proxy: Arc<Proxy>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) locks: Option<Arc<dyn LockCheck>>,
+    pub(crate) audit: Option<Arc<dyn AuditLog>>,
+    /// What event plugins are loaded with, and the chain that events pass.
+    pub(crate) events: Option<(EventLoader, Arc<ArcSwap<host_events::Chain>>)>,
+    pub(crate) store: Option<Arc<DiskStore>>,
+    pub(crate) tls: Option<Arc<Tls>>,
+    /// The state folder; none if another host has it, or it cannot be used.
+    pub(crate) folder: Option<Folder>,
+    pub(crate) budget: usize,
+    pub(crate) queue: Option<Arc<AuditQueue>>,
+    pub(crate) started: SystemTime,
+    /// The URL of where it listens.
+    pub(crate) listening: String,
+}
+
+/// The plugins of the running host.
+pub(crate) struct Live {
+    world: World,
+    /// One change at a time.
+    turn: tokio::sync::Mutex<()>,
+    now: Mutex<Now>,
+    meters: status::Meters,
+}
+
+/// What is in use.
+struct Now {
+    declared: Arc<Declared>,
+    set: Set,
+    number: u64,
+    since: SystemTime,
+    /// What rollback brings back, with what was asked for then.
+    before: Option<(Arc<Declared>, Set)>,
+    holds: Holds,
+    past: Past,
+    last_reload: Option<operator::Reload>,
+    /// Of the present chain.
+    drained: Option<Drained>,
+}
+
+/// Ends when nothing passes a chain any more.
+pub(crate) type Drained = tokio::sync::oneshot::Receiver<()>;
+
+/// For a chain to hold, and what ends when it does no more.
+pub(crate) fn in_use() -> (InUse, Drained) {
+    let (held, drained) = tokio::sync::oneshot::channel();
+    (Arc::new(held), drained)
+}
+
+impl Live {
+    /// Takes the first set over, which is in use already.
+    pub(crate) fn new(world: World, first: First, drained: Drained) -> Arc<Self> {
+        let First { declared, set, holds } = first;
+        let meters = status::Meters::new(&world.metrics, world.budget);
+        let since = SystemTime::now();
+        let live = Self {
+            turn: tokio::sync::Mutex::default(),
+            now: Mutex::new(Now {
+                declared: Arc::new(declared),
+                set: set.clone(),
+                number: 1,
+                since,
+                before: None,
+                holds,
+                past: Past::default(),
+                last_reload: None,
+                drained: Some(drained),
+            }),
+            meters,
+            world,
+        };
+        set.take_over(&Set::default());
+        live.remember(false);
+        if let Some(folder) = &live.world.folder {
+            folder.tidy(&set.entries().into_iter().map(|entry| entry.sha256).collect());
+        }
+        live.meters.mapped(live.world.loader.mapped());
+        Arc::new(live)
+    }
+
+    /// The chain of a set.
+    fn chain(&self, set: &Set) -> Result<(Chain, Drained), String> {
+        let (in_use, drained) = in_use();
+        let mut parts = set.parts();
+        parts.locks = self.world.locks.clone();
+        parts.audit = self.world.audit.clone();
+        parts.in_use = Some(in_use);
+        Ok((Chain::new(parts, self.world.metrics.clone())?, drained))
+    }
+
+    /// Puts a set in the place of the present one, in one store. Says what has changed.
+    fn swap(
+        self: &Arc<Self>,
+        declared: Arc<Declared>,
+        set: Set,
+        holds: Holds,
+        (chain, drained): (Chain, Drained),
+    ) -> Vec<String> {
+        let mut now = self.lock();
+        for stage in chain.stages() {
+            stage.activate();
+        }
+        self.world.proxy.chain.store(Arc::new(chain));
+        if let Some((_, chain)) = &self.world.events {
+            chain.store(Arc::new(host_events::Chain::new(set.event_plugins())));
+        }
+        let before = std::mem::replace(&mut now.set, set.clone());
+        set.take_over(&before);
+        now.past.left(&before, &set);
+        let changes = set.changes(&before);
+        let declared_before = std::mem::replace(&mut now.declared, declared);
+        now.before = Some((declared_before, before.kept()));
+        (now.holds, now.since) = (holds, SystemTime::now());
+        now.number += 1;
+        let drained = now.drained.replace(drained);
+        drop(now);
+        if let Some(drained) = drained {
+            tokio::spawn(self.clone().keep_when(drained));
+        }
+        self.meters.mapped(self.world.loader.mapped());
+        self.remember(false);
+        changes
+    }
+
+    /// When the last request has ended that passed the chain before, what is kept of it drains no more.
+    async fn keep_when(self: Arc<Self>, drained: Drained) {
+        let _ = drained.await; // nothing is ever sent: the other end is dropped
+        let now = self.lock();
+        if let Some((_, before)) = &now.before {
+            before.keep_but(&now.set);
+        }
+    }
+
+    /// Writes down what is in use.
+    fn remember(&self, clean: bool) {
+        let Some(folder) = &self.world.folder else { return };
+        let now = self.lock();
+        let rolled_back = now.holds.iter().filter(|(_, (_, why))| *why == Why::RolledBack);
+        let held = |(key, (content, _)): (&declared::Key, &(Option<String>, Why))| Held {
+            key: key.clone(),
+            content: content.clone(),
+        };
+        let record = Record {
+            clean,
+            plugins: now.set.entries(),
+            rolled_back: rolled_back.map(held).collect(),
+            promoted: now.set.promotions().record(),
+        };
+        drop(now);
+        if let Err(error) = folder.write(&record) {
+            tracing::error!("{error:#}");
+        }
+    }
+
+    /// The host ends in an orderly way.
+    pub(crate) fn end(&self) {
+        self.remember(true);
+    }
+
+    fn locks(&self) -> Option<&dyn Locks> {
+        self.world.store.as_deref().map(|store| store as &dyn Locks)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,103 @@
+//! What an operator tells the host.
+
+use super::Live;
+use super::promote::NotPromoted;
+use super::reload::Trigger;
+use super::rollback::NoRollback;
+use crate::locks::Lock;
+use crate::operator::{Command, Declined, Done, Operator, Reason, Status};
+use host_events::locks::Locks;
+use host_proxy::{Phase, Stage};
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// [`Live`] for its operator.
+pub(crate) struct Operated(pub(crate) Arc<Live>);
+
+impl Operator for Operated {
+    fn phase(&self) -> Phase {
+        self.0.world.proxy.phase()
+    }
+
+    fn status(&self) -> Status {
+        self.0.status_now()
+    }
+
+    fn locks(&self) -> Vec<Lock> {
+        let locks = self.0.locks().map(Locks::list).unwrap_or_default();
+        locks.iter().filter_map(Lock::of).collect()
+    }
+
+    fn command<'a>(
+        &'a self,
+        command: Command,
+    ) -> Pin<Box<dyn Future<Output = Result<Done, Declined>> + Send + 'a>> {
+        // On a task of its own: whoever asked may go away in the middle of it.
+        let live = self.0.clone();
+        let task = tokio::spawn(async move { live.command(command).await });
+        Box::pin(async move {
+            let failed =
+                |error| Err(Declined { reason: Reason::Failed, message: format!("{error}") });
+            let message = task.await.unwrap_or_else(failed)?;
+            Ok(Done { message })
+        })
+    }
+}
+
+impl Live {
+    async fn command(self: Arc<Self>, command: Command) -> Result<String, Declined> {
+        match command {
+            Command::Reload => self
+                .reload(Trigger::Command)
+                .await
+                .map_err(|why| declined(Reason::Failed, format!("nothing has changed: {why}"))),
+            Command::Rollback => self.rollback().await.map_err(|why| match why {
+                NoRollback::Nothing => declined(
+                    Reason::Conflict,
+                    "there is nothing to bring back: no plugin has been replaced since the start",
+                ),
+                NoRollback::Failed(why) => declined(Reason::Failed, why),
+            }),
+            Command::Promote { force } => self.promote(force).await.map_err(|why| match why {
+                NotPromoted::Conflict(why) => declined(Reason::Conflict, why),
+                NotPromoted::Failed(why) => declined(Reason::Failed, why),
+            }),
+            Command::Disable { id } => {
+                let (_turn, stage) = (self.turn.lock().await, self.stage(id)?);
+                stage.disable("by an operator").map_err(|why| declined(Reason::Conflict, why))?;
+                Ok(format!("{} is disabled", stage.plugin.info.name))
+            }
+            Command::Enable { id } => {
+                let (_turn, stage) = (self.turn.lock().await, self.stage(id)?);
+                stage.enable().map_err(|why| declined(Reason::Conflict, why))?;
+                Ok(format!("{} is enabled", stage.plugin.info.name))
+            }
+            Command::RemoveLock { name } => {
+                let missing = || declined(Reason::NotFound, format!("there is no lock {name:?}"));
+                let locks = self.locks().ok_or_else(missing)?;
+                // It waits for the disk.
+                match tokio::task::block_in_place(|| locks.remove(&name)) {
+                    Ok(true) => {
+                        tracing::info!(lock = name, "a command removes a lock");
+                        Ok(format!("{name} is removed"))
+                    }
+                    Ok(false) => Err(missing()),
+                    Err(error) => Err(declined(Reason::Failed, error)),
+                }
+            }
+        }
+    }
+
+    fn stage(&self, id: u64) -> Result<Arc<Stage>, Declined> {
+        let chain = self.world.proxy.chain.load();
+        let stage = chain.stages().into_iter().find(|stage| stage.life.id() == id).cloned();
+        stage.ok_or_else(|| {
+            let message = format!("no plugin in use has the number {id}; host status has them");
+            declined(Reason::NotFound, message)
+        })
+    }
+}
+
+fn declined(reason: Reason, message: impl ToString) -> Declined {
+    Declined { reason, message: message.to_string() }
+}

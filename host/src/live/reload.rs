@@ -1,0 +1,207 @@
+//! From what is asked for now to what is in use: all of it, or nothing.
+
+use super::Live;
+use super::build::{Builder, Holds, Refused, Why};
+use super::declared::Declared;
+use super::record::by_key;
+use super::set::Set;
+use crate::{logging, operator};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// What sets a reload off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trigger {
+    /// A file has changed. What is asked for has not: the configuration is not read.
+    File,
+    /// SIGHUP.
+    Signal,
+    /// An operator's command.
+    Command,
+}
+
+impl Trigger {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Signal => "signal",
+            Self::Command => "command",
+        }
+    }
+}
+
+/// What is asked for now.
+struct Asked {
+    declared: Arc<Declared>,
+    filter: Option<String>,
+    /// What else is to be said.
+    notes: Vec<String>,
+}
+
+/// A set that is ready, if it differs from the present one.
+struct Ready {
+    set: Set,
+    holds: Holds,
+}
+
+impl Live {
+    /// Loads what has changed and puts it in use. Says what has changed, or why nothing has.
+    pub(crate) async fn reload(self: &Arc<Self>, trigger: Trigger) -> Result<String, String> {
+        let _turn = self.turn.lock().await;
+        let outcome = match self.asked(trigger) {
+            Ok(asked) => self.build(trigger, &asked).await.map(|ready| (asked, ready)),
+            Err(refused) => Err(vec![refused]),
+        };
+        let outcome = outcome.and_then(|(asked, ready)| self.take(asked, ready));
+        let (succeeded, message) = match outcome {
+            // Somebody has touched a file, or put the same one there again.
+            Ok((changes, _)) if trigger == Trigger::File && changes.is_empty() => {
+                return Ok(String::new());
+            }
+            Ok((changes, notes)) => (true, told(&changes, &notes)),
+            Err(refused) => (false, self.refuse(refused)),
+        };
+        match succeeded {
+            true => tracing::info!(trigger = trigger.as_str(), "reloaded: {message}"),
+            false => tracing::error!(
+                trigger = trigger.as_str(),
+                "reload refused, what is in use stays: {message}"
+            ),
+        }
+        self.meters.reloaded(trigger, succeeded);
+        self.lock().last_reload = Some(operator::Reload {
+            time: operator::date(SystemTime::now()),
+            trigger: trigger.as_str().to_owned(),
+            succeeded,
+            message: message.clone(),
+        });
+        if succeeded { Ok(message) } else { Err(message) }
+    }
+
+    /// Reads the configuration, unless it is only a file that has changed.
+    fn asked(&self, trigger: Trigger) -> Result<Asked, Refused> {
+        if trigger == Trigger::File {
+            let declared = self.lock().declared.clone();
+            return Ok(Asked { declared, filter: None, notes: Vec::new() });
+        }
+        let mut notes = Vec::new();
+        // For itself: a certificate that ends soon must not wait for a plugin that does not load.
+        if let Some(tls) = &self.world.tls {
+            match tls.reload() {
+                Ok(()) => tracing::info!("the certificate was read anew"),
+                Err(error) => {
+                    let note = format!("the old certificate stays in use: {error}");
+                    tracing::error!("{note}");
+                    notes.push(note);
+                }
+            }
+        }
+        let reread = tokio::task::block_in_place(|| self.world.source.read());
+        let reread = reread.map_err(|error| Refused::whole(format!("{error:#}")))?;
+        if !reread.fixed.is_empty() {
+            let note = format!("only a restart changes {}", reread.fixed.join(", "));
+            tracing::warn!("{note}");
+            notes.push(note);
+        }
+        Ok(Asked { declared: Arc::new(reread.declared), filter: reread.filter, notes })
+    }
+
+    async fn build(&self, trigger: Trigger, asked: &Asked) -> Result<Ready, Vec<Refused>> {
+        let (present, holds) = {
+            let now = self.lock();
+            (now.set.clone(), now.holds.clone())
+        };
+        let declared = &asked.declared;
+        let promotions = present.promotions().asked_for(declared);
+        let mut builder = Builder {
+            loader: &self.world.loader,
+            present: &present,
+            in_use: by_key(present.entries()),
+            holds,
+            promotions,
+            asked: trigger != Trigger::File,
+            copies_do: false,
+            only_copies: false,
+            settle: true,
+            budget: Some(self.world.budget),
+        };
+        let located = declared.locate();
+        let mut located = located.map_err(|error| vec![Refused::whole(format!("{error:#}"))])?;
+        located.extend(builder.promotions.additions(declared));
+        let slots = tokio::task::block_in_place(|| builder.slots(located))?;
+        let events = self.world.events.as_ref().map(|(loader, _)| loader);
+        let events = builder.events(declared, events).await?;
+        let credentials = declared.credentials.clone();
+        let mut set = Set { slots, events, credentials, shadows: Vec::new() };
+        set.shadows = tokio::task::block_in_place(|| builder.shadows(declared, &set))?;
+        Ok(Ready { set, holds: builder.holds })
+    }
+
+    /// Puts a set in use; what has changed, and what else is to be said.
+    fn take(
+        self: &Arc<Self>,
+        asked: Asked,
+        ready: Ready,
+    ) -> Result<(Vec<String>, Vec<String>), Vec<Refused>> {
+        let Asked { declared, filter, notes } = asked;
+        let Ready { set, holds } = ready;
+        let mut changes = Vec::new();
+        if set.is_same(&self.lock().set) {
+            let mut now = self.lock();
+            let held_else = now.holds != holds;
+            (now.declared, now.holds) = (declared, holds);
+            drop(now);
+            if held_else {
+                self.remember(false);
+            }
+        } else {
+            let chain = self.chain(&set).map_err(|why| vec![misplaced(&set, why)])?;
+            changes = self.swap(declared, set, holds, chain);
+        }
+        if let Some(filter) = filter {
+            // It was read before, as part of the configuration.
+            if logging::change(&filter).is_ok() {
+                self.world.loader.log_filter_changed();
+                tracing::info!(filter, "the log filter was read anew");
+            }
+        }
+        Ok((changes, notes))
+    }
+
+    /// Notes what was refused; says why.
+    fn refuse(&self, refused: Vec<Refused>) -> String {
+        let mut now = self.lock();
+        let mut reasons = Vec::new();
+        for refused in refused {
+            now.past.refused(&refused);
+            if let Some(key) = refused.key {
+                now.holds.insert(key, (refused.content, Why::Refused));
+            }
+            // Differences of types are listed line by line.
+            let lines: Vec<_> = refused.why.lines().map(str::trim).collect();
+            reasons.push(lines.join("; "));
+        }
+        drop(now);
+        self.meters.mapped(self.world.loader.mapped());
+        reasons.join("; ")
+    }
+}
+
+/// Of a chain that cannot be: the plugin is to blame whose file the reason begins with.
+fn misplaced(set: &Set, why: String) -> Refused {
+    let slot = set.slots.iter().find(|slot| {
+        why.strip_prefix(&slot.stage.plugin.path.display().to_string())
+            .is_some_and(|rest| rest.starts_with(": "))
+    });
+    let Some(slot) = slot else { return Refused::whole(why) };
+    let (key, content) = (Some(slot.key.clone()), Some(slot.sha256().to_owned()));
+    let plugin = &slot.stage.plugin;
+    Refused { key, content, path: plugin.path.clone(), info: Some(plugin.info.clone()), why }
+}
+
+/// A sentence of what has changed.
+pub(super) fn told(changes: &[String], notes: &[String]) -> String {
+    let nothing = "nothing has changed".to_owned();
+    let changes = if changes.is_empty() { std::slice::from_ref(&nothing) } else { changes };
+    [changes, notes].concat().join("; ")
+}

@@ -1,0 +1,61 @@
+//! Bringing the last set back.
+
+use super::Live;
+use super::build::Why;
+use super::record::copy;
+use super::reload::told;
+use super::set::{Set, short};
+use host_proxy::{Life, State};
+use std::sync::Arc;
+
+/// Why there was no rollback.
+pub(super) enum NoRollback {
+    /// There is no set before the present one.
+    Nothing,
+    /// It cannot be used any more.
+    Failed(String),
+}
+
+impl Live {
+    /// Brings the set before the present one back; the present one is then what a second rollback
+    /// brings back. What the files have by then stays out until they change.
+    pub(super) async fn rollback(self: &Arc<Self>) -> Result<String, NoRollback> {
+        let _turn = self.turn.lock().await;
+        let (declared, mut set, present, mut holds) = {
+            let now = self.lock();
+            let (declared, set) = now.before.clone().ok_or(NoRollback::Nothing)?;
+            (declared, set, now.set.clone(), now.holds.clone())
+        };
+        self.revive_events(&mut set, &present).await.map_err(NoRollback::Failed)?;
+        for key in present.keys().chain(set.keys()) {
+            let (now, then) = (present.sha256(key), set.sha256(key));
+            if now != then {
+                holds.insert(key.clone(), (now.map(str::to_owned), Why::RolledBack));
+            }
+        }
+        let chain = self.chain(&set).map_err(NoRollback::Failed)?;
+        let changes = self.swap(declared, set, holds, chain);
+        let message = told(&changes, &[]);
+        tracing::info!("rolled back: {message}");
+        Ok(message)
+    }
+
+    /// Event plugins of a set that was not in use have no instances: they get some.
+    async fn revive_events(&self, set: &mut Set, present: &Set) -> Result<(), String> {
+        for slot in &mut set.events {
+            if let Some(same) = present.events.iter().find(|it| Arc::ptr_eq(&it.life, &slot.life)) {
+                slot.plugin.clone_from(&same.plugin);
+                continue;
+            }
+            let Some((loader, _)) = &self.world.events else { continue };
+            let content = copy(self.world.loader.folder(), &slot.sha256).map_err(|error| {
+                format!("{}: the copy {}: {error}", slot.key, short(&slot.sha256))
+            })?;
+            let loaded = loader.load(slot.manifest.clone(), content.bytes).await;
+            slot.plugin = Some(Arc::new(loaded.map_err(|error| format!("{error:#}"))?));
+            slot.life = Arc::new(Life::default());
+            slot.life.enter(State::Ready);
+        }
+        Ok(())
+    }
+}

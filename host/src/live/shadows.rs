@@ -1,0 +1,117 @@
+//! Shadows beside the set in use.
+
+use super::build::{Builder, Refused, exhausted};
+use super::contents;
+use super::declared::Declared;
+use super::set::Set;
+use crate::operator;
+use crate::shadows::{AskedShadow, status};
+use anyhow::{Result, anyhow};
+use host_proxy::native::Content;
+use host_proxy::{Chain, Shadow, ShadowSettings};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A shadow with what it was asked for as.
+#[derive(Clone)]
+pub(crate) struct ShadowSlot {
+    pub(crate) asked: AskedShadow,
+    settings: ShadowSettings,
+    /// The number of the plugin that it is compared with; 0 if that is a built-in part, or none.
+    beside: u64,
+    pub(crate) shadow: Arc<Shadow>,
+}
+
+impl ShadowSlot {
+    /// Whether one of these was asked for in the same words.
+    pub(super) fn is_in(&self, others: &[Self]) -> bool {
+        others.iter().any(|other| other.asked == self.asked)
+    }
+
+    /// What an operator sees of it.
+    pub(super) fn status(&self, chain: &Chain) -> operator::Shadow {
+        let beside = chain.stages().into_iter().find(|stage| self.shadow.is_compared_with(stage));
+        status(&self.shadow, beside.map_or(0, |stage| stage.life.id()))
+    }
+}
+
+impl Builder<'_> {
+    /// The shadows beside what is in `set`: those that have not changed, nor has what they are
+    /// compared with, go on; the rest is loaded. Blocks.
+    ///
+    /// One that is refused is no reason to refuse the whole when only some file has changed.
+    pub(super) fn shadows(
+        &self,
+        declared: &Declared,
+        set: &Set,
+    ) -> Result<Vec<ShadowSlot>, Vec<Refused>> {
+        let (mut slots, mut refused) = (Vec::new(), Vec::new());
+        for asked in &declared.shadows {
+            let present = self.present.shadows.iter().find(|slot| slot.asked == *asked);
+            match self.shadow(asked, present, declared, set) {
+                Ok(slot) => slots.extend(slot),
+                Err(error) if !self.asked => {
+                    tracing::error!("{error:#}; as a shadow it is not taken");
+                    slots.extend(present.cloned());
+                }
+                Err(error) => refused.push(Refused::whole(format!("{error:#}"))),
+            }
+        }
+        if refused.is_empty() { Ok(slots) } else { Err(refused) }
+    }
+
+    /// None if it is in use already, having been promoted.
+    fn shadow(
+        &self,
+        asked: &AskedShadow,
+        present: Option<&ShadowSlot>,
+        declared: &Declared,
+        set: &Set,
+    ) -> Result<Option<ShadowSlot>> {
+        let path = declared.locate_shadow(asked).map_err(|why| anyhow!(why))?;
+        let promoted = set
+            .slots
+            .iter()
+            .find(|slot| slot.promotion.as_ref().is_some_and(|promotion| promotion.is_of(asked)));
+        let known = [
+            promoted.map(|slot| slot.sha256().to_owned()),
+            present.map(|slot| slot.shadow.candidate().plugin.info.sha256.clone()),
+        ];
+        let content = read(&path, |sha256| known.iter().flatten().any(|it| it == sha256))?;
+        if promoted.is_some_and(|slot| slot.sha256() == content.sha256) {
+            return Ok(None);
+        }
+        let beside = |shadow: &Shadow| {
+            let slot = set.slots.iter().find(|slot| shadow.is_compared_with(&slot.stage));
+            slot.map_or(0, |slot| slot.stage.life.id())
+        };
+        let settings = declared.shadow_settings.clone();
+        let stays = present.filter(|slot| {
+            slot.settings == settings
+                && slot.shadow.candidate().plugin.info.sha256 == content.sha256
+                && slot.beside == beside(&slot.shadow)
+                && !slot.shadow.is_promoted()
+        });
+        if let Some(slot) = stays {
+            return Ok(Some(slot.clone()));
+        }
+        if let Some(budget) = self.budget {
+            let mapped = self.loader.mapped();
+            if mapped >= budget && !self.loader.has_mapped(&content.sha256) {
+                return Err(anyhow!(exhausted(&path, mapped, budget)));
+            }
+        }
+        let policy = |place| declared.policy(place);
+        let parts = set.parts();
+        let shadow =
+            asked.load((&path, &content), settings.clone(), self.loader, &parts, policy)?;
+        let beside = beside(&shadow);
+        Ok(Some(ShadowSlot { asked: asked.clone(), settings, beside, shadow }))
+    }
+}
+
+fn read(path: &Path, known: impl Fn(&str) -> bool) -> Result<Content> {
+    let content = contents::read(&[path.to_owned()], known).pop();
+    let content = content.ok_or_else(|| anyhow!("there is one content a file"))?;
+    content.map_err(|error| anyhow!("the shadow {}: it cannot be read: {error}", path.display()))
+}

@@ -1,0 +1,462 @@
+//! `host status`: what the admin page shows, in a terminal.
+
+use crate::cli::StatusArgs;
+use crate::control::Client;
+use crate::operator::{EventPlugin, Plugin, Shadow, Status};
+use crate::table::{UNBOUNDED, cut, table, visible};
+use anyhow::{Context, Result};
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+/// How often it is shown again.
+const AGAIN: Duration = Duration::from_secs(2);
+/// Begins at the top of the terminal, and wipes what was there.
+const FROM_THE_TOP: &str = "\x1b[H\x1b[J";
+
+/// Shows how the running host is, once or until Ctrl-C.
+pub fn run(args: &StatusArgs) -> Result<ExitCode> {
+    if !args.watch {
+        show(&ask(&args.state)?, args, "")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let wipe = if std::io::stdout().is_terminal() && !args.json { FROM_THE_TOP } else { "" };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    runtime.block_on(async {
+        let mut ticks = tokio::time::interval(AGAIN);
+        loop {
+            ticks.tick().await;
+            show(&ask(&args.state)?, args, wipe)?;
+        }
+    })
+}
+
+fn ask(state: &Path) -> Result<Status> {
+    let client = Client::find(state)?;
+    let mut client = client.with_context(|| {
+        format!(
+            "no host runs with the state folder {}: start one, or give --state of the one that is \
+             meant",
+            state.display()
+        )
+    })?;
+    client.status()
+}
+
+fn show(status: &Status, args: &StatusArgs, before: &str) -> Result<()> {
+    let text = match (args.json, args.watch) {
+        (true, false) => serde_json::to_string_pretty(status)? + "\n",
+        // An object on a line of its own each time.
+        (true, true) => serde_json::to_string(status)? + "\n",
+        (false, _) => {
+            let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+            page(status, SystemTime::now(), width.unwrap_or(UNBOUNDED))
+        }
+    };
+    // At once: a page that comes in pieces flickers.
+    let mut out = std::io::stdout().lock();
+    out.write_all(format!("{before}{text}").as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// The whole of it as text.
+fn page(status: &Status, now: SystemTime, width: usize) -> String {
+    let mut page = Page { text: String::new(), now, width };
+    page.head(status);
+    page.chain(&status.plugins);
+    page.shadows(&status.shadows, &status.plugins);
+    page.events(status);
+    page.past(&status.past);
+    page.log(status);
+    page.text
+}
+
+struct Page {
+    text: String,
+    now: SystemTime,
+    width: usize,
+}
+
+impl Page {
+    fn line(&mut self, text: &str) {
+        let line = cut(&visible(text), self.width);
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn table<const N: usize>(&mut self, title: &str, head: [&str; N], rows: &[[String; N]]) {
+        if rows.is_empty() {
+            return;
+        }
+        self.text.push('\n');
+        self.line(title);
+        self.rows(head, rows);
+    }
+
+    fn rows<const N: usize>(&mut self, head: [&str; N], rows: &[[String; N]]) {
+        let rows: Vec<_> = rows.iter().map(|row| row.each_ref().map(|it| visible(it))).collect();
+        self.text.push_str(&table(head, &rows, self.width));
+    }
+
+    fn head(&mut self, status: &Status) {
+        let Status { version, pid, phase, listening, target, prefix, traffic, chain, .. } = status;
+        let age = self.age(&status.started);
+        self.line(&format!("host {version}, {phase} for {age} (process {pid})"));
+        self.line(&format!("{listening}{prefix} → {target}"));
+        self.line(&format!(
+            "{} requests, {} failed, {} in flight on {} connections",
+            traffic.requests, traffic.failed, traffic.in_flight, traffic.connections
+        ));
+        let generations = &status.generations;
+        let mut line = format!("chain {} since {}", chain.number, self.age(&chain.since));
+        if generations.budget > 0 {
+            let _ =
+                write!(line, ", {} of {} libraries mapped", generations.mapped, generations.budget);
+        }
+        if chain.can_roll_back {
+            line.push_str("; host rollback brings the one before back");
+        }
+        self.line(&line);
+        if let Some(reload) = &status.last_reload {
+            let went = if reload.succeeded { "went well" } else { "FAILED" };
+            let age = self.age(&reload.time);
+            let line = format!("last reload {age} ago ({}) {went}:", reload.trigger);
+            match &reload.message {
+                message if message.contains('\n') => {
+                    self.line(&line);
+                    message.lines().for_each(|it| self.line(&format!("  {it}")));
+                }
+                message => self.line(&format!("{line} {message}")),
+            }
+        }
+    }
+
+    fn chain(&mut self, plugins: &[Plugin]) {
+        let rows: Vec<_> = plugins
+            .iter()
+            .map(|it| {
+                let Plugin { id, place, name, version, interface, calls, errors, panics, .. } = it;
+                let place = it.replaces.as_ref().map_or(place.clone(), |_| format!("{place}*"));
+                [
+                    id.to_string(),
+                    place,
+                    format!("{name} {version}"),
+                    if it.kind == "builtin" { "built in".to_owned() } else { interface.clone() },
+                    short(&it.sha256),
+                    state(&it.state, &it.reason),
+                    calls.to_string(),
+                    errors.to_string(),
+                    panics.to_string(),
+                    time(it.p50_us),
+                    time(it.p99_us),
+                ]
+            })
+            .collect();
+        let head = [
+            "ID",
+            "PLACE",
+            "PLUGIN",
+            "INTERFACE",
+            "SHA-256",
+            "STATE",
+            "CALLS",
+            "ERRORS",
+            "PANICS",
+            "P50",
+            "P99",
+        ];
+        self.table(
+            "CHAIN, in the order of a request (* in place of the built-in part)",
+            head,
+            &rows,
+        );
+    }
+
+    fn shadows(&mut self, shadows: &[Shadow], plugins: &[Plugin]) {
+        for shadow in shadows {
+            let Shadow { plugin, requests, differed, skipped, not_comparable, .. } = shadow;
+            let other = plugins.iter().find(|it| it.id == shadow.compared_with);
+            let other =
+                other.map_or("nothing".to_owned(), |it| format!("{} {}", it.name, it.version));
+            self.text.push('\n');
+            self.line(&format!(
+                "SHADOW {} {} ({}) beside {other}: {}",
+                plugin.name, plugin.version, plugin.place, shadow.verdict
+            ));
+            self.line(&format!(
+                "{requests} requests compared, {differed} differed; {skipped} skipped, \
+                 {not_comparable} not comparable"
+            ));
+            let rows: Vec<_> = shadow
+                .differences
+                .iter()
+                .take(5)
+                .map(|it| {
+                    [self.age(&it.time), it.method.clone(), it.path.clone(), it.what.join("; ")]
+                })
+                .collect();
+            if !rows.is_empty() {
+                let head = ["AGO", "METHOD", "PATH", "WHAT DIFFERED (in use / candidate)"];
+                self.rows(head, &rows);
+            }
+        }
+    }
+
+    fn events(&mut self, status: &Status) {
+        let rows: Vec<_> = status
+            .event_plugins
+            .iter()
+            .map(|it| {
+                let EventPlugin { name, pool, kept, changed, skipped, failed, .. } = it;
+                [
+                    name.clone(),
+                    short(&it.sha256),
+                    state(&it.state, &it.reason),
+                    format!("{}/{}", pool.busy, pool.instances),
+                    pool.discarded.to_string(),
+                    kept.to_string(),
+                    changed.to_string(),
+                    skipped.to_string(),
+                    failed.to_string(),
+                    time(it.p50_us),
+                    time(it.p99_us),
+                ]
+            })
+            .collect();
+        let head = [
+            "PLUGIN",
+            "SHA-256",
+            "STATE",
+            "BUSY",
+            "DISCARDED",
+            "KEPT",
+            "CHANGED",
+            "SKIPPED",
+            "FAILED",
+            "P50",
+            "P99",
+        ];
+        self.table("EVENT PLUGINS", head, &rows);
+        let mut lines = Vec::new();
+        if let Some(queue) = &status.queue {
+            lines.push(format!("events: {} of {} wait", queue.waiting, queue.room));
+        }
+        if let Some(store) = &status.store {
+            lines.push(format!(
+                "store: {} tokens, {} values, {} of {}",
+                store.tokens,
+                store.values,
+                bytes(store.bytes),
+                bytes(store.limit)
+            ));
+            lines.push(format!("locks: {} (host locks list)", status.locks));
+        }
+        if !lines.is_empty() {
+            self.text.push('\n');
+            lines.iter().for_each(|line| self.line(line));
+        }
+    }
+
+    fn past(&mut self, past: &[Plugin]) {
+        let rows: Vec<_> = past
+            .iter()
+            .map(|it| {
+                let name = if it.name.is_empty() { it.path.clone() } else { it.name.clone() };
+                [
+                    it.id.to_string(),
+                    it.place.clone(),
+                    format!("{name} {}", it.version),
+                    short(&it.sha256),
+                    state(&it.state, &it.reason),
+                    self.age(&it.since),
+                ]
+            })
+            .collect();
+        self.table(
+            "NO MORE IN THE CHAIN",
+            ["ID", "PLACE", "PLUGIN", "SHA-256", "STATE", "SINCE"],
+            &rows,
+        );
+    }
+
+    fn log(&mut self, status: &Status) {
+        let rows: Vec<_> = status
+            .log
+            .iter()
+            .map(|it| [self.age(&it.time), it.level.clone(), it.plugin.clone(), it.message.clone()])
+            .collect();
+        self.table("LAST LINES OF PLUGINS", ["AGO", "LEVEL", "PLUGIN", "MESSAGE"], &rows);
+    }
+
+    /// How long ago a date was, in its largest unit or two.
+    fn age(&self, date: &str) -> String {
+        let Ok(time) = humantime::parse_rfc3339(date) else { return "?".to_owned() };
+        let seconds = self.now.duration_since(time).unwrap_or_default().as_secs();
+        match seconds {
+            0..60 => format!("{seconds}s"),
+            60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+            3600..86_400 => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
+            _ => format!("{}d {}h", seconds / 86_400, seconds / 3600 % 24),
+        }
+    }
+}
+
+/// The beginning of a hash, as much as people compare.
+fn short(hash: &str) -> String {
+    hash.chars().take(12).collect()
+}
+
+fn state(state: &str, reason: &str) -> String {
+    if reason.is_empty() { state.to_owned() } else { format!("{state}: {reason}") }
+}
+
+fn time(microseconds: Option<f64>) -> String {
+    match microseconds {
+        None => "-".to_owned(),
+        Some(us) if us < 1.0 => format!("{:.0}ns", us * 1e3),
+        Some(us) if us < 1e3 => format!("{us:.1}µs"),
+        Some(us) if us < 1e6 => format!("{:.1}ms", us / 1e3),
+        Some(us) => format!("{:.1}s", us / 1e6),
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // of bytes, to one digit
+fn bytes(count: u64) -> String {
+    match count {
+        0..1024 => format!("{count} B"),
+        1024..1_048_576 => format!("{:.1} KiB", count as f64 / 1024.0),
+        _ => format!("{:.1} MiB", count as f64 / 1_048_576.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::{Difference, Generations, Log, Pool, Queue, Reload, Store};
+
+    fn status() -> Status {
+        let plugin = Plugin {
+            id: 1,
+            place: "pre".to_owned(),
+            name: "gate".to_owned(),
+            kind: "native".to_owned(),
+            version: "1.0.0".to_owned(),
+            interface: "1.1.0".to_owned(),
+            sha256: "0123456789abcdef".to_owned(),
+            state: "disabled".to_owned(),
+            reason: "by an operator".to_owned(),
+            calls: 12,
+            p50_us: Some(0.25),
+            p99_us: Some(1500.0),
+            ..Plugin::default()
+        };
+        let builtin = Plugin {
+            id: 2,
+            place: "reverse_proxy".to_owned(),
+            name: "reverse proxy".to_owned(),
+            kind: "builtin".to_owned(),
+            version: "0.1.0".to_owned(),
+            state: "active".to_owned(),
+            ..Plugin::default()
+        };
+        Status {
+            version: "0.1.0".to_owned(),
+            pid: 7,
+            phase: "serving".to_owned(),
+            started: "1970-01-01T00:00:00Z".to_owned(),
+            listening: "http://127.0.0.1:9090".to_owned(),
+            target: "http://127.0.0.1:8081".to_owned(),
+            prefix: "/".to_owned(),
+            chain: crate::operator::Chain {
+                number: 3,
+                since: "1970-01-01T01:00:00Z".to_owned(),
+                can_roll_back: true,
+            },
+            plugins: vec![plugin.clone(), builtin],
+            generations: Generations { mapped: 3, budget: 64 },
+            ..Status::default()
+        }
+    }
+
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(3661)
+    }
+
+    #[test]
+    fn the_chain_is_a_table() {
+        let expected = "\
+            host 0.1.0, serving for 1h 1m (process 7)\n\
+            http://127.0.0.1:9090/ → http://127.0.0.1:8081\n\
+            0 requests, 0 failed, 0 in flight on 0 connections\n\
+            chain 3 since 1m 1s, 3 of 64 libraries mapped; host rollback brings the one before back\n\
+            \n\
+            CHAIN, in the order of a request (* in place of the built-in part)\n\
+            ID  PLACE          PLUGIN               INTERFACE  SHA-256       STATE                     CALLS  ERRORS  PANICS  P50    P99\n\
+            1   pre            gate 1.0.0           1.1.0      0123456789ab  disabled: by an operator  12     0       0       250ns  1.5ms\n\
+            2   reverse_proxy  reverse proxy 0.1.0  built in                 active                    0      0       0       -      -\n";
+        assert_eq!(page(&status(), now(), UNBOUNDED), expected);
+    }
+
+    #[test]
+    fn everything_that_there_is_has_its_part_and_fits_into_the_width() {
+        let mut status = status();
+        let time = || "1970-01-01T01:01:00Z".to_owned();
+        let evil = "a\u{1b}[2J\u{202e}".to_owned();
+        status.past = vec![Plugin { reason: evil.clone(), ..status.plugins[0].clone() }];
+        status.shadows = vec![Shadow {
+            plugin: status.plugins[0].clone(),
+            compared_with: 2,
+            requests: 10,
+            verdict: "not promoted".to_owned(),
+            differences: vec![Difference {
+                time: time(),
+                path: "/x".to_owned(),
+                what: vec![evil.clone()],
+                ..Difference::default()
+            }],
+            ..Shadow::default()
+        }];
+        status.last_reload = Some(Reload {
+            time: time(),
+            trigger: "file".to_owned(),
+            succeeded: false,
+            message: "one\ntwo".to_owned(),
+        });
+        status.event_plugins = vec![EventPlugin {
+            name: "lockout".to_owned(),
+            state: "active".to_owned(),
+            pool: Pool { busy: 1, instances: 2, ..Pool::default() },
+            ..EventPlugin::default()
+        }];
+        status.queue = Some(Queue { waiting: 1, room: 2 });
+        status.store = Some(Store { tokens: 1, values: 2, bytes: 2048, limit: 64 << 20 });
+        status.log =
+            vec![Log { time: time(), plugin: evil.clone(), message: evil, ..Log::default() }];
+        let text = page(&status, now(), UNBOUNDED);
+        for part in [
+            "last reload 1s ago (file) FAILED:\n  one\n  two\n",
+            "SHADOW gate 1.0.0 (pre) beside reverse proxy 0.1.0: not promoted\n10 requests compared",
+            "\nEVENT PLUGINS\n",
+            "lockout ",
+            "1/2",
+            "events: 1 of 2 wait\nstore: 1 tokens, 2 values, 2.0 KiB of 64.0 MiB\nlocks: 0",
+            "\nNO MORE IN THE CHAIN\n",
+            "\nLAST LINES OF PLUGINS\n",
+            "a\\u{1b}[2J\\u{202e}",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+        assert!(!text.contains('\u{1b}'));
+        for line in page(&status, now(), 130).lines() {
+            assert!(line.chars().count() <= 130, "{line}");
+        }
+    }
+
+    #[test]
+    fn times_have_the_unit_that_suits_them() {
+        let times = [None, Some(0.04), Some(12.34), Some(1500.0), Some(2_500_000.0)].map(time);
+        assert_eq!(times, ["-", "40ns", "12.3µs", "1.5ms", "2.5s"]);
+    }
+}

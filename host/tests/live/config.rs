@@ -1,0 +1,99 @@
+//! The configuration file, read again.
+
+use crate::kit::{Running, marked, put};
+use fixtures::{Upstream, get};
+use std::fs;
+use tempfile::TempDir;
+
+/// A folder with two plugins and a file that lists some of them.
+fn folder(plugins: &[(&str, &str)], more: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder.path().join("a.so"), &marked("marked", 1));
+    put(&folder.path().join("b.so"), &marked("marked", 2));
+    write(&folder, plugins, more);
+    folder
+}
+
+fn write(folder: &TempDir, plugins: &[(&str, &str)], more: &str) {
+    let table = |(file, name): &(&str, &str)| {
+        let path = folder.path().join(file);
+        format!("[[pre-plugin]]\npath = '{}'\nconfig = {{ name = '{name}' }}\n", path.display())
+    };
+    let tables: String = plugins.iter().map(table).collect();
+    fs::write(folder.path().join("host.toml"), format!("{more}\n{tables}")).unwrap();
+}
+
+fn start(folder: TempDir) -> Running {
+    let config = format!("--config={}", folder.path().join("host.toml").display());
+    Running::with(folder, Upstream::echo(), vec![config])
+}
+
+fn names(it: &Running) -> Vec<String> {
+    // The last to see the request is the first to see the response.
+    it.marks().into_iter().rev().map(|mark| mark.name).collect()
+}
+
+#[test]
+fn plugins_are_added_removed_reordered_and_configured() {
+    let it = start(folder(&[("a.so", "one")], ""));
+    write(&it.folder, &[("a.so", "one"), ("b.so", "two")], "");
+    let said = it.told(&["reload"]);
+    assert!(said.contains("b.so is now marked 0.1.0 ("), "{said}");
+    assert_eq!(names(&it), ["one", "two"]);
+    let before = it.marks();
+    write(&it.folder, &[("b.so", "two"), ("a.so", "one")], "");
+    assert!(it.told(&["reload"]).contains("the order of plugins"));
+    assert_eq!(names(&it), ["two", "one"]);
+    assert!(it.marks()[1].count > before[0].count, "the objects are the same");
+    write(&it.folder, &[("b.so", "2")], "");
+    it.host.signal(libc::SIGHUP);
+    it.until("the new configuration", || names(&it) == ["2"]);
+}
+
+#[test]
+fn a_mistake_changes_nothing_and_is_told() {
+    let it = start(folder(&[("a.so", "one")], ""));
+    let number = it.plugin("pre")["id"].clone();
+    let mistakes: [(&[(&str, &str)], &str, &str); 5] = [
+        (&[("b.so", "two")], "tagret = 'x'", "unknown field `tagret`"),
+        (&[("b.so", "two"), ("none.so", "x")], "", "no plugin "),
+        (&[("b.so", "two"), ("a.so", "bad")], "", "bad is no name for it"),
+        (&[("b.so", "two")], "log = 'a=b=c'", "is not a log filter"),
+        (&[("b.so", "two")], "patches-dir = '/nowhere'", "the patches folder /nowhere cannot"),
+    ];
+    for (plugins, more, reason) in mistakes {
+        write(&it.folder, plugins, more);
+        let said = it.declined(&["reload"]);
+        assert!(said.contains("nothing has changed: ") && said.contains(reason), "{said}");
+        assert_eq!(names(&it), ["one"]);
+        assert_eq!(it.plugin("pre")["id"], number, "the same object");
+        let last = it.status()["last_reload"].clone();
+        assert_eq!((&last["succeeded"], &last["trigger"]), (&false.into(), &"command".into()));
+        assert!(last["message"].as_str().unwrap().contains(reason), "{last:#}");
+    }
+    assert_eq!(it.status()["chain"]["number"], 1);
+    // A file that only has to be put right is no reason to start again.
+    write(&it.folder, &[("b.so", "two")], "");
+    it.told(&["reload"]);
+    assert_eq!(names(&it), ["two"]);
+}
+
+#[test]
+fn who_may_log_in_changes_and_what_only_a_restart_changes_is_named() {
+    let user = |name: &str, more: &str| {
+        format!("basic-user = '{name}'\nbasic-password = 'secret'\n{more}")
+    };
+    let it = start(folder(&[], &user("ann", "")));
+    let status = |name: &str| {
+        use base64::Engine;
+        let engine = base64::engine::general_purpose::STANDARD;
+        let value = format!("Basic {}", engine.encode(format!("{name}:secret")));
+        get(it.host.address(), "/", &[("Authorization", &value)]).status
+    };
+    assert_eq!((status("ann"), status("bob")), (200, 401));
+    write(&it.folder, &[], &user("bob", "max-headers = 50\nprefix = '/x'"));
+    let said = it.told(&["reload"]);
+    assert!(said.contains("who may log in") && said.contains("only a restart changes"), "{said}");
+    assert!(said.contains("prefix, max-headers"), "{said}");
+    assert_eq!((status("ann"), status("bob")), (401, 200));
+}

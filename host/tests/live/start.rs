@@ -1,0 +1,79 @@
+//! What a start makes of the record of the last run, and of the copies.
+
+use crate::kit::{Running, marked, put};
+use std::fs;
+
+#[test]
+fn after_an_orderly_end_what_does_not_load_stops_the_start() {
+    let it = Running::start(&[]);
+    assert!(it.host.stop().success());
+    put(&it.file("a.so"), b"broken");
+    let output = it.fails_again();
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stderr.contains("the PRE plugin is not usable: "), "{output:?}");
+}
+
+#[test]
+fn after_a_kill_the_copies_do_in_place_of_files_that_do_not_load() {
+    let it = Running::start(&[]);
+    fs::create_dir(it.file("patches")).unwrap();
+    put(&it.file("patches/reverse_proxy.so"), &marked("marked-patch", 1));
+    it.until_logged("Loading patched reverse_proxy module", 1);
+    it.until("the record", || {
+        fs::read_to_string(it.file("state/plugins.json")).unwrap().contains("reverse_proxy")
+    });
+    it.host.signal(libc::SIGKILL);
+    it.host.wait();
+    put(&it.file("a.so"), b"broken");
+    put(&it.file("patches/reverse_proxy.so"), b"broken, too");
+    let it = it.again();
+    let line = it.host.wait_for_log("is taken from the copy");
+    assert!(line.contains("ERROR") && line.contains("the PRE plugin is not usable: "), "{line}");
+    assert_eq!(it.mark().mark, 1);
+    assert_eq!(it.upstream.last().header("x-patch"), Some("00001"));
+    // A file that is gone, and a folder that nobody can read anything from.
+    it.host.signal(libc::SIGKILL);
+    it.host.wait();
+    fs::remove_file(it.file("a.so")).unwrap();
+    put(&it.file("patches/reverse_prxy.so"), b"no point");
+    let it = it.again();
+    it.host.wait_for_log("the patches that were in use before are used");
+    assert_eq!(it.mark().mark, 1);
+    assert_eq!(it.upstream.last().header("x-patch"), Some("00001"));
+    // What loads, but not in its place.
+    it.host.signal(libc::SIGKILL);
+    it.host.wait();
+    fs::remove_file(it.file("patches/reverse_prxy.so")).unwrap();
+    put(&it.file("patches/reverse_proxy.so"), &marked("marked", 5));
+    let it = it.again();
+    it.host.wait_for_log("what was in use before is used");
+    assert_eq!((it.mark().mark, it.upstream.last().header("x-patch")), (1, Some("00001")));
+}
+
+#[test]
+fn a_copy_that_is_damaged_does_not_do() {
+    let it = Running::start(&[]);
+    it.host.signal(libc::SIGKILL);
+    it.host.wait();
+    put(&it.file("a.so"), b"broken");
+    for copy in fs::read_dir(it.file("state/plugins")).unwrap() {
+        let copy = copy.unwrap().path();
+        fs::remove_file(&copy).unwrap();
+        fs::write(&copy, marked("marked", 9)).unwrap();
+    }
+    assert_eq!(it.fails_again().code, Some(1));
+}
+
+#[test]
+fn copies_that_nothing_names_are_removed_at_the_start() {
+    let it = Running::start(&[]);
+    for mark in 2..5 {
+        put(&it.file("a.so"), &marked("marked", mark));
+        it.until_mark(mark);
+    }
+    let copies = |it: &Running| fs::read_dir(it.file("state/plugins")).unwrap().count();
+    assert_eq!(copies(&it), 4);
+    assert!(it.host.stop().success());
+    let it = it.again();
+    assert_eq!((copies(&it), it.mark().mark), (1, 4));
+}
