@@ -207,7 +207,8 @@ impl Live {
             rolled_back: rolled_back.map(held).collect(),
         };
         drop(now);
-        if let Err(error) = folder.write(&record) {
+        // It waits for the disk, and requests do not wait for it.
+        if let Err(error) = tokio::task::block_in_place(|| folder.write(&record)) {
             tracing::error!("{error:#}");
         }
     }
