@@ -33,12 +33,15 @@ pub(crate) fn read(paths: &[PathBuf], known: impl Fn(&str) -> bool) -> Vec<Resul
 
 /// Whether a file is as it was at the last look, or gone; if it is not, this was another look.
 fn settled(path: &Path, content: &mut Result<Content>) -> bool {
-    match (&content, std::fs::read(path)) {
-        (Ok(before), Ok(now)) if before.bytes == now => return true,
-        (Err(_), Err(_)) => return true,
-        _ => *content = Content::read(path),
+    let same = match (&*content, &std::fs::read(path)) {
+        (Ok(before), Ok(now)) => before.bytes == *now,
+        (Err(_), Err(_)) => true,
+        _ => false,
+    };
+    if !same {
+        *content = Content::read(path);
     }
-    content.is_err()
+    same || content.is_err()
 }
 
 #[cfg(test)]
