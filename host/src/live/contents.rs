@@ -2,7 +2,7 @@
 
 use host_proxy::native::Content;
 use std::io::{Error, ErrorKind, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// A file is settled when two looks that far apart find the same in it.
@@ -20,15 +20,7 @@ pub(crate) fn read(paths: &[PathBuf], known: impl Fn(&str) -> bool) -> Vec<Resul
         (0..paths.len()).filter(|index| is_new(&contents[*index])).collect();
     while !moving.is_empty() {
         std::thread::sleep(APART);
-        moving.retain(|index| {
-            let now = Content::read(&paths[*index]);
-            let before = std::mem::replace(&mut contents[*index], now);
-            match (&before, &contents[*index]) {
-                (Ok(before), Ok(now)) => before.bytes != now.bytes,
-                (Ok(_), Err(_)) => false, // it is gone
-                (Err(_), _) => true,
-            }
-        });
+        moving.retain(|index| !settled(&paths[*index], &mut contents[*index]));
         if begin.elapsed() > PATIENCE {
             for index in moving.drain(..) {
                 let error = Error::new(ErrorKind::WouldBlock, "somebody goes on writing to it");
@@ -37,6 +29,19 @@ pub(crate) fn read(paths: &[PathBuf], known: impl Fn(&str) -> bool) -> Vec<Resul
         }
     }
     contents
+}
+
+/// Whether a file is as it was at the last look, or gone; if it is not, this was another look.
+fn settled(path: &Path, content: &mut Result<Content>) -> bool {
+    let same = match (&*content, &std::fs::read(path)) {
+        (Ok(before), Ok(now)) => before.bytes == *now,
+        (Err(_), Err(_)) => true,
+        _ => false,
+    };
+    if !same {
+        *content = Content::read(path);
+    }
+    same || content.is_err()
 }
 
 #[cfg(test)]

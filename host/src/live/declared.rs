@@ -212,10 +212,6 @@ impl Key {
     pub(crate) fn event(name: &str) -> Self {
         Self { place: EVENT.to_owned(), asked: PathBuf::from(name), nth: 0 }
     }
-
-    pub(crate) fn is_event(&self) -> bool {
-        self.place == EVENT
-    }
 }
 
 impl std::fmt::Display for Key {

@@ -210,7 +210,8 @@ impl Live {
             promoted: now.set.promotions().record(),
         };
         drop(now);
-        if let Err(error) = folder.write(&record) {
+        // It waits for the disk, and requests do not wait for it.
+        if let Err(error) = tokio::task::block_in_place(|| folder.write(&record)) {
             tracing::error!("{error:#}");
         }
     }

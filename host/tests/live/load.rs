@@ -37,8 +37,7 @@ fn no_request_fails_or_is_served_half_by_one_chain_and_half_by_another() {
         for swap in 0..SWAPS {
             let version = (swap + 1) % 2;
             put(&file, &versions[version as usize]);
-            it.host.signal(libc::SIGHUP);
-            it.until_logged("reloaded: the PRE plugin", swap as usize + 1);
+            it.reload();
         }
         done.store(true, Ordering::Relaxed);
         clients.into_iter().for_each(|client| client.join().unwrap());
