@@ -12,7 +12,7 @@ use host_proxy::{Client, ClientConfig, MemoryStore, Metrics, Timeouts, UpstreamH
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 fn host(runtime: &Runtime) -> Arc<HostSide> {
@@ -60,6 +60,38 @@ fn chains(criterion: &mut Criterion) {
     }
 }
 
+/// What a shadow adds on the way of a request; what it does on its own thread is waited for, and not
+/// counted in.
+fn shadows(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let loader = loader(&folder.path().join("cache"), &runtime);
+    let library = library_with("set-header", &Build { release: true, ..Build::default() });
+    let load = || loader.load(&library, "\"request\"").unwrap();
+    let mut group = criterion.benchmark_group("set-header with a shadow");
+    let (mut passage, shadow) = Passage::with_shadow(load(), load()).unwrap();
+    group.bench_function("on the way of the request", |bencher| {
+        bencher.iter_custom(|times| {
+            let mut took = Duration::ZERO;
+            for _ in 0..times {
+                let start = Instant::now();
+                assert!(black_box(&mut passage).pass());
+                took += start.elapsed();
+                runtime.block_on(shadow.settled());
+            }
+            took
+        });
+    });
+    let report = shadow.report();
+    assert_eq!((report.skipped, report.differed), (0, 0), "{report:?}");
+    group.bench_function("with its own thread", |bencher| {
+        bencher.iter(|| {
+            assert!(black_box(&mut passage).pass());
+            runtime.block_on(shadow.settled());
+        });
+    });
+}
+
 /// Copy, open, check, register: the first time a content is seen, and again.
 fn loading(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
@@ -82,6 +114,6 @@ fn loading(criterion: &mut Criterion) {
 criterion_group! {
     name = boundary;
     config = Criterion::default().sample_size(50);
-    targets = chains, loading
+    targets = chains, shadows, loading
 }
 criterion_main!(boundary);

@@ -7,6 +7,7 @@ use crate::exchange::State;
 use crate::metrics::Metrics;
 use crate::native::Plugin;
 use crate::service::Connection;
+use crate::shadow::{Shadow, ShadowSettings, copies};
 use crate::stage::{Place, Policy, Stage};
 use http::{Request, Response};
 use plugin_interface::Route;
@@ -25,9 +26,21 @@ pub struct Passage {
 impl Passage {
     /// A chain of PRE plugins.
     pub fn new(pre: Vec<Plugin>) -> Result<Self, String> {
-        let stage = |plugin| Stage::new(plugin, Place::Pre, Policy::default(), Arc::default());
         let pre = pre.into_iter().map(stage).collect();
-        let chain = Chain::new(Parts { pre, ..Parts::default() }, Arc::new(Metrics::new()))?;
+        Self::of(Parts { pre, ..Parts::default() })
+    }
+
+    /// A chain of one PRE plugin with a shadow that sees every request.
+    pub fn with_shadow(plugin: Plugin, candidate: Plugin) -> Result<(Self, Arc<Shadow>), String> {
+        let (name, settings) = (plugin.info.name.clone(), ShadowSettings::default());
+        let shadow = Shadow::new(stage(candidate), None, Some(name), settings);
+        let shadow = shadow.map_err(|error| error.to_string())?;
+        let (pre, shadows) = (vec![stage(plugin)], vec![shadow.clone()]);
+        Ok((Self::of(Parts { pre, shadows, ..Parts::default() })?, shadow))
+    }
+
+    fn of(parts: Parts) -> Result<Self, String> {
+        let chain = Chain::new(parts, Arc::new(Metrics::new()))?;
         let mut request = Request::builder().uri("/a/b?c=d");
         for (name, value) in [
             ("host", "example.com"),
@@ -57,11 +70,18 @@ impl Passage {
     pub fn pass(&mut self) -> bool {
         let Self { chain, connection, state } = self;
         state.response = None;
+        chain.copies(state);
         let way = pin!(async {
             let passed = chain.request(state, connection, Route::new("http://a", "/"), false).await;
             state.set_response(Response::new(()).into_parts().0, Payload::Empty);
             chain.response(state, passed).await;
         });
-        way.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        let through = way.poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        copies::compare(state);
+        through
     }
+}
+
+fn stage(plugin: Plugin) -> Arc<Stage> {
+    Stage::new(plugin, Place::Pre, Policy::default(), Arc::default())
 }

@@ -93,7 +93,7 @@ impl Start<'_> {
         let credentials = first.declared.credentials.clone();
         first.set = Set { slots, events, credentials, shadows: Vec::new() };
         let shadows = tokio::task::block_in_place(|| builder.shadows(&first.declared, &first.set));
-        first.set.shadows = shadows.map_err(all)?;
+        first.set.shadows = shadows?;
         first.holds = builder.holds;
         Ok(())
     }

@@ -133,7 +133,8 @@ impl Live {
         let events = builder.events(declared, events).await?;
         let credentials = declared.credentials.clone();
         let mut set = Set { slots, events, credentials, shadows: Vec::new() };
-        set.shadows = tokio::task::block_in_place(|| builder.shadows(declared, &set))?;
+        let shadows = tokio::task::block_in_place(|| builder.shadows(declared, &set));
+        set.shadows = shadows.map_err(|error| vec![Refused::whole(format!("{error:#}"))])?;
         Ok(Ready { set, holds: builder.holds })
     }
 

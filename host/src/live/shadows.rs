@@ -1,6 +1,6 @@
 //! Shadows beside the set in use.
 
-use super::build::{Builder, Refused, exhausted};
+use super::build::{Builder, exhausted};
 use super::contents;
 use super::declared::Declared;
 use super::set::Set;
@@ -40,12 +40,8 @@ impl Builder<'_> {
     /// compared with, go on; the rest is loaded. Blocks.
     ///
     /// One that is refused is no reason to refuse the whole when only some file has changed.
-    pub(super) fn shadows(
-        &self,
-        declared: &Declared,
-        set: &Set,
-    ) -> Result<Vec<ShadowSlot>, Vec<Refused>> {
-        let (mut slots, mut refused) = (Vec::new(), Vec::new());
+    pub(super) fn shadows(&self, declared: &Declared, set: &Set) -> Result<Vec<ShadowSlot>> {
+        let mut slots = Vec::new();
         for asked in &declared.shadows {
             let present = self.present.shadows.iter().find(|slot| slot.asked == *asked);
             match self.shadow(asked, present, declared, set) {
@@ -54,10 +50,10 @@ impl Builder<'_> {
                     tracing::error!("{error:#}; as a shadow it is not taken");
                     slots.extend(present.cloned());
                 }
-                Err(error) => refused.push(Refused::whole(format!("{error:#}"))),
+                Err(error) => return Err(error),
             }
         }
-        if refused.is_empty() { Ok(slots) } else { Err(refused) }
+        Ok(slots)
     }
 
     /// None if it is in use already, having been promoted.
@@ -77,7 +73,8 @@ impl Builder<'_> {
             promoted.map(|slot| slot.sha256().to_owned()),
             present.map(|slot| slot.shadow.candidate().plugin.info.sha256.clone()),
         ];
-        let content = read(&path, |sha256| known.iter().flatten().any(|it| it == sha256))?;
+        let known = |sha256: &str| !self.settle || known.iter().flatten().any(|it| it == sha256);
+        let content = read(&path, known)?;
         if promoted.is_some_and(|slot| slot.sha256() == content.sha256) {
             return Ok(None);
         }
