@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// The bytes of a body: no command says much.
@@ -86,7 +87,10 @@ fn parse<T: Default + DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     if body.is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(body).map_err(|error| {
-        Refusal::bad_request(format!("the body is not what is asked for: {error}"))
-    })
+    // By way of a map: serde would take a list for a struct.
+    serde_json::from_slice::<Map<String, Value>>(body)
+        .and_then(|fields| T::deserialize(Value::Object(fields)))
+        .map_err(|error| {
+            Refusal::bad_request(format!("the body is not what is asked for: {error}"))
+        })
 }

@@ -28,7 +28,7 @@ const UNTIL: &str = "new Promise((resolve, reject) => {
     };
     const observer = new MutationObserver(look);
     observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
-    document.addEventListener('close', look, true);
+    document.addEventListener('readystatechange', look);
     setTimeout(() => reject('never so: ' + document.body.innerText), 15000);
     look();
 })";

@@ -39,7 +39,9 @@ impl Check<'_> {
                 },
                 "enum" => what.as_array().unwrap().contains(value),
                 "minimum" => value.as_f64().is_none_or(|it| it >= what.as_f64().unwrap()),
-                "minItems" => value.as_array().is_none_or(|it| it.len() as u64 >= *what),
+                "minItems" => {
+                    value.as_array().is_none_or(|it| it.len() as u64 >= what.as_u64().unwrap())
+                }
                 "format" => {
                     assert_eq!(what, "date-time");
                     value.as_str().is_none_or(|it| humantime::parse_rfc3339(it).is_ok())

@@ -125,14 +125,17 @@ async function act(method, path, body, confirmation) {
   }
   busy = true;
   render();
+  let answer;
   try {
     const done = await tell(method, path, { ...body, ...more });
-    say("good", done.message);
+    answer = ["good", done.message];
   } catch (error) {
     if (error.status === 401) logIn(error.message);
-    say("bad", error instanceof Refused ? error.message : "The host does not answer; whether it was done is not known.");
+    answer = ["bad", error instanceof Refused ? error.message : "The host does not answer; whether it was done is not known."];
   }
   busy = false;
+  render();
+  say(...answer);
   await refresh();
 }
 
@@ -435,7 +438,8 @@ function past(list) {
 
 function log(lines) {
   if (lines.length === 0) return card("Log of plugins", h("p.soft", null, "No plugin has logged anything yet."));
-  const rows = lines.map((line) => h("tr", null,
+  // The newest is seen without scrolling.
+  const rows = [...lines].reverse().map((line) => h("tr", null,
     h("td", null, h("time", { datetime: line.time }, line.time.replace(/^.*T/, ""))),
     h("td", { class: kind(line.level) }, line.level), h("td", null, line.plugin), h("td", null, line.message)));
   return card("Log of plugins", table("The last log lines of plugins", ["Time", "Level", "Plugin", "Message"], rows, { class: "log" }));
