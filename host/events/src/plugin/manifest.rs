@@ -60,8 +60,8 @@ impl Manifest {
         }
     }
 
-    /// The module's bytes.
-    pub(crate) fn read(&self) -> Result<Vec<u8>, BuildError> {
+    /// The module's bytes, as they are in the file now.
+    pub fn read(&self) -> Result<Vec<u8>, BuildError> {
         std::fs::read(&self.path)
             .map_err(|error| BuildError::Read { path: self.path.display().to_string(), error })
     }

@@ -71,6 +71,18 @@ impl EventPlugin {
         cache: Option<PathBuf>,
     ) -> Result<Self, BuildError> {
         let wasm = manifest.read()?;
+        Self::of_module(manifest, wasm, services, metrics, cache).await
+    }
+
+    /// The same, of a module that the caller has read ([`Manifest::read`]), and checked perhaps: it
+    /// is what runs, whatever is in the file by then.
+    pub async fn of_module(
+        manifest: Manifest,
+        wasm: Vec<u8>,
+        services: Services,
+        metrics: &Metrics,
+        cache: Option<PathBuf>,
+    ) -> Result<Self, BuildError> {
         let metrics = metrics.plugin(&manifest.name);
         let builder = builder(&manifest, wasm, services, &metrics, cache);
         Self::over(builder, manifest.on_error, manifest.handler.as_deref(), metrics).await

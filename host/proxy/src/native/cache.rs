@@ -7,23 +7,24 @@ use std::io::{Error, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// A library's content, where it can be opened from.
-pub(super) struct Copy {
-    pub(super) path: PathBuf,
+/// A library's file, read once: what is checked is what is copied and opened.
+pub(super) struct Content {
+    pub(super) bytes: Vec<u8>,
     pub(super) sha256: String,
-    pub(super) size: u64,
 }
 
-/// Copies `library` to `<folder>/<sha256>.so`, unless that is there already.
+pub(super) fn read(library: &Path) -> Result<Content, Reason> {
+    let bytes = std::fs::read(library).map_err(Reason::Unreadable)?;
+    let sha256 = sha256(&bytes);
+    Ok(Content { bytes, sha256 })
+}
+
+/// Writes a library to `<folder>/<sha256>.so`, unless it is there already, and returns that path.
 ///
 /// The folder is the user's own: whoever can write there decides what code runs.
-pub(super) fn copy(library: &Path, folder: &Path) -> Result<Copy, Reason> {
-    let content = std::fs::read(library).map_err(Reason::Unreadable)?;
-    let sha256 = hex(&Sha256::digest(&content));
-    let size = content.len() as u64;
-    let path = put(&content, folder, &sha256)
-        .map_err(|error| Reason::NoCopy { folder: folder.to_owned(), error })?;
-    Ok(Copy { path, sha256, size })
+pub(super) fn copy(content: &Content, folder: &Path) -> Result<PathBuf, Reason> {
+    put(&content.bytes, folder, &content.sha256)
+        .map_err(|error| Reason::NoCopy { folder: folder.to_owned(), error })
 }
 
 fn put(content: &[u8], folder: &Path, sha256: &str) -> std::io::Result<PathBuf> {
@@ -50,8 +51,9 @@ fn prepare(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+/// A content's SHA-256, in lower-case hexadecimal.
+pub fn sha256(content: &[u8]) -> String {
+    Sha256::digest(content).iter().fold(String::with_capacity(64), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })

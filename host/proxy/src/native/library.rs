@@ -1,5 +1,6 @@
 //! A library: opened, checked both ways, registered.
 
+use super::admission::Admission;
 use super::cache;
 use super::refusal::{Reason, Refusal};
 use super::services::HostSide;
@@ -23,6 +24,7 @@ pub struct Loader {
     cache: PathBuf,
     host: Arc<HostSide>,
     register_limit: Duration,
+    admission: Option<Arc<dyn Admission>>,
     loaded: Mutex<Vec<Loaded>>,
 }
 
@@ -121,7 +123,14 @@ impl Loader {
     /// A loader that copies libraries to `cache`, lends them `host`, and gives each
     /// `register_limit` to register.
     pub fn new(cache: PathBuf, host: Arc<HostSide>, register_limit: Duration) -> Self {
-        Self { cache, host, register_limit, loaded: Mutex::default() }
+        Self { cache, host, register_limit, admission: None, loaded: Mutex::default() }
+    }
+
+    /// Asks `admission` about each library first. Without, every library is admitted.
+    #[must_use]
+    pub fn with_admission(mut self, admission: Arc<dyn Admission>) -> Self {
+        self.admission = Some(admission);
+        self
     }
 
     /// Loads a library and registers it with `config`. The same file can be loaded many times; its
@@ -147,8 +156,7 @@ impl Loader {
     }
 
     fn try_load(&self, path: &Path, config: &str, info: &mut Info) -> Result<Offers, Reason> {
-        let copy = cache::copy(path, &self.cache)?;
-        (info.sha256, info.size) = (copy.sha256.clone(), copy.size);
+        let copy = self.copy(path, info)?;
 
         // Opening runs the library's initialisers, and registering its code: on a thread of its
         // own, which is left behind if it does not come back.
@@ -158,7 +166,7 @@ impl Loader {
         let host = self.host.clone();
         let thread = std::thread::Builder::new().name("plugin register".to_owned());
         let started = thread.spawn(move || {
-            let opened = lib_header_from_path(&copy.path).map_err(reason);
+            let opened = lib_header_from_path(&copy).map_err(reason);
             let _ = header_sender.send(opened);
             // The other side has checked the layout, or hung up.
             let Ok((module, name, config)) = configs.recv() else { return };
@@ -172,6 +180,17 @@ impl Loader {
         let name = info.name.clone();
         let _ = config_sender.send((module, name, config.to_owned()));
         offers.recv_timeout(self.register_limit).map_err(hangs)?
+    }
+
+    /// Copies what is admitted to where it can be opened.
+    fn copy(&self, path: &Path, info: &mut Info) -> Result<PathBuf, Reason> {
+        let content = cache::read(path)?;
+        (info.sha256, info.size) = (content.sha256.clone(), content.bytes.len() as u64);
+        if let Some(admission) = &self.admission {
+            let admitted = admission.admit(path, &content.bytes, &content.sha256);
+            admitted.map_err(Reason::NotTrusted)?;
+        }
+        cache::copy(&content, &self.cache)
     }
 
     /// Checks the layout against ours and against those of the libraries already here, and takes

@@ -6,6 +6,7 @@
 //! replaced file, and overwriting a file that is mapped crashes the process. So each content gets a
 //! copy of its own, named by its hash.
 
+mod admission;
 mod cache;
 mod find;
 mod library;
@@ -15,6 +16,8 @@ mod refusal;
 mod services;
 mod verdict;
 
+pub use admission::Admission;
+pub use cache::sha256;
 pub use find::{Locator, NotFound};
 pub use library::{Info, Loader, Offers, Plugin};
 pub use patches::{PATCH_POINTS, PatchError, PatchFile, scan as scan_patches};

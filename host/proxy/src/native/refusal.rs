@@ -23,6 +23,8 @@ pub struct Refusal {
 pub enum Reason {
     /// The file could not be read.
     Unreadable(std::io::Error),
+    /// Its content is not admitted: the reason, and what to do.
+    NotTrusted(String),
     /// Its copy could not be made in the cache.
     NoCopy {
         /// The folder of the cache.
@@ -82,6 +84,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(error) => write!(f, "it cannot be read: {error}"),
+            Self::NotTrusted(why) => write!(f, "it is not trusted: {why}"),
             Self::NoCopy { folder, error } => write!(
                 f,
                 "it cannot be copied to {}: {error}; choose another folder with --state",

@@ -1,6 +1,8 @@
-//! What the proxy does with the locks and the audit log that it is given, over real sockets.
+//! What the proxy does with the locks and the audit log that it is given, over real sockets, and with
+//! an admission of plugins.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails loudly
 
+mod admission;
 mod audit;
 mod locks;
 mod overload;

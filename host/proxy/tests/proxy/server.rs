@@ -59,7 +59,7 @@ pub(crate) struct Setup {
     pub(crate) runtime: Runtime,
     pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
     pub(crate) request_timeout: Option<Duration>,
-    loader: Loader,
+    pub(crate) loader: Loader,
     client: Client,
     /// Keys and users that plugins read.
     pub(crate) folder: TempDir,
