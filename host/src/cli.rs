@@ -2,6 +2,10 @@
 // The comments are the text of --help.
 #![allow(clippy::doc_markdown, rustdoc::bare_urls, rustdoc::broken_intra_doc_links)]
 
+mod trust;
+
+pub use trust::{SignArgs, TrustArgs, TrustCommand, TrustFlags};
+
 use crate::values::{network, pair, time};
 use crate::vendor::Language;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -35,6 +39,24 @@ pub enum Command {
     Echo(EchoArgs),
     /// Says what a plugin is, and whether this host would take it (exit code 1 if not)
     Inspect(InspectArgs),
+    /// Signs plugins, and makes the keys for that
+    ///
+    /// A signature is a file PLUGIN.minisig beside the plugin, in the format of minisign, whose
+    /// program can make and verify it as well. A host that is started with --plugin-trust FILE takes
+    /// the plugin if FILE has the public key: host trust add KEY.pub.
+    Sign(SignArgs),
+    /// Says which plugins a host may load: what is in the file of its --plugin-trust
+    ///
+    /// The file has a line for each plugin or key, and the rest of a line is a note:
+    ///
+    ///     # a comment
+    ///     9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08  libpre_plugin.so
+    ///     RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3  the release key
+    ///
+    /// So the output of sha256sum and the public keys of minisign can be appended as they are. The
+    /// host reads the file whenever it loads a plugin.
+    #[command(verbatim_doc_comment)]
+    Trust(TrustArgs),
     /// Writes a folder for a new event plugin, which builds and tests by itself
     New(NewArgs),
     /// Brings the kit in an event plugin's folder up to date
@@ -70,6 +92,9 @@ pub struct InspectArgs {
     /// How long a plugin may take to register
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     pub register_timeout: Duration,
+    /// Which plugins would be taken.
+    #[command(flatten)]
+    pub trust: TrustFlags,
 }
 
 /// Flags of `host locks`.
@@ -220,6 +245,9 @@ pub struct ProxyArgs {
     /// How long a plugin may take to register [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Plugins")]
     pub register_timeout: Option<Duration>,
+    /// Which plugins are taken.
+    #[command(flatten)]
+    pub trust: TrustFlags,
 
     /// A WebAssembly plugin that sees audit events; may be given several times, in order. Limits,
     /// secrets and more are for the configuration file: [[event-plugin]]

@@ -2,6 +2,7 @@
 
 use crate::Usage;
 use crate::cli::ProxyArgs;
+use crate::trust::Trust;
 use anyhow::{Context, Result};
 use host_proxy::{
     ClientConfig, Config, Credentials, Drain, Limits, Listen, Prefix, Target, Timeouts,
@@ -25,6 +26,7 @@ pub(crate) struct Checked {
     pub(crate) credentials: Option<Credentials>,
     pub(crate) state: PathBuf,
     pub(crate) register_timeout: Duration,
+    pub(crate) trust: Trust,
     pub(crate) access_log: AccessTo,
     pub(crate) admin: Option<Listen>,
 }
@@ -117,6 +119,7 @@ pub(crate) fn check(args: &ProxyArgs) -> Result<Checked> {
         credentials: credentials(args)?,
         state: args.state.clone().unwrap_or_else(|| PathBuf::from("state")),
         register_timeout: args.register_timeout.unwrap_or(Duration::from_secs(10)),
+        trust: Trust::new(&args.trust),
         access_log: match args.access_log.as_deref() {
             None | Some("-") => AccessTo::Stdout,
             Some("off") => AccessTo::Off,

@@ -2,7 +2,7 @@
 //! configuration as TOML.
 
 use crate::Usage;
-use crate::cli::{FormatArg, HttpArg, ProxyArgs};
+use crate::cli::{FormatArg, HttpArg, ProxyArgs, TrustFlags};
 use crate::events::Secret;
 use crate::values::{network, time};
 use anyhow::Context;
@@ -33,6 +33,8 @@ pub(crate) struct File {
     pub(crate) plugin_dir: Vec<PathBuf>,
     #[serde(deserialize_with = "duration")]
     pub(crate) register_timeout: Option<Duration>,
+    pub(crate) plugin_trust: Option<PathBuf>,
+    pub(crate) allow_world_writable: bool,
     pub(crate) event_plugin: Vec<EventPluginTable>,
     pub(crate) events: Option<String>,
     pub(crate) events_size: Option<u64>,
@@ -152,6 +154,10 @@ impl File {
             patches: flags.patches.or(self.patches_dir),
             plugin_dir: append(flags.plugin_dir, self.plugin_dir),
             register_timeout: flags.register_timeout.or(self.register_timeout),
+            trust: TrustFlags {
+                plugin_trust: flags.trust.plugin_trust.or(self.plugin_trust),
+                allow_world_writable: flags.trust.allow_world_writable || self.allow_world_writable,
+            },
             event_plugin: flags.event_plugin,
             events: flags.events.or(self.events),
             events_size: flags.events_size.or(self.events_size),

@@ -3,6 +3,7 @@
 use crate::cli::{FormatArg, InspectArgs};
 use crate::logging;
 use crate::plugins::{Asked, locator};
+use crate::trust::Trust;
 use anyhow::Result;
 use host_proxy::native::{HostSide, Info, Loader, LogEvents, Reason};
 use host_proxy::{Client, ClientConfig, MemoryStore, Metrics, Timeouts, UpstreamHttp};
@@ -38,6 +39,7 @@ pub fn run(args: &InspectArgs) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let cache = tempfile::tempdir()?;
     let loader = Loader::new(cache.path().join("plugins"), host(&runtime)?, args.register_timeout);
+    let loader = loader.with_admission(Arc::new(Trust::new(&args.trust)));
     let report = match loader.load(&path, &asked.config) {
         Ok(plugin) => {
             let registers = plugin.offers.list();

@@ -15,7 +15,9 @@ pub mod new;
 pub mod operator;
 mod plugins;
 pub mod proxy;
+pub mod sign;
 pub mod test;
+pub mod trust;
 mod values;
 pub mod vendor;
 

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use host::cli::{Cli, Command};
-use host::{echo, fixtures, inspect, locks, logging, new, proxy, test, vendor};
+use host::{echo, fixtures, inspect, locks, logging, new, proxy, sign, test, trust, vendor};
 use std::process::ExitCode;
 
 /// A request makes dozens of small allocations, and its task often ends on another thread than it
@@ -17,6 +17,8 @@ fn main() -> ExitCode {
         None => proxy::run(cli.proxy),
         Some(Command::Echo(args)) => echo::run(&args),
         Some(Command::Inspect(args)) => inspect::run(&args),
+        Some(Command::Sign(args)) => sign::run(&args),
+        Some(Command::Trust(args)) => trust::run(&args),
         Some(Command::New(args)) => new::run(&args),
         Some(Command::Vendor(args)) => vendor::run(&args),
         Some(Command::Locks(args)) => locks::run(&args),

@@ -3,6 +3,7 @@
 use crate::Usage;
 use crate::cli::ProxyArgs;
 use crate::file::{FilePlugins, PluginTable};
+use crate::trust::Trust;
 use anyhow::{Context, Result};
 use host_proxy::native::{Loader, Locator, PATCH_POINTS, Plugin, scan_patches};
 use host_proxy::{Credentials, Life, Parts, Place, Policy, Stage};
@@ -59,6 +60,7 @@ pub(crate) fn load(
     file: &FilePlugins,
     credentials: Option<Credentials>,
     loader: &Loader,
+    trust: &Trust,
 ) -> Result<Parts> {
     let locator = locator(&args.plugin_dir);
     let list = |tables: &[PluginTable], flags: &[String], place| -> Result<Vec<Arc<Stage>>> {
@@ -76,7 +78,7 @@ pub(crate) fn load(
         let points = PATCH_POINTS.join(", ");
         return Err(Usage(format!("[patches.{unknown}]: the patch points are {points}")).into());
     }
-    load_patches(args.patches.as_deref(), file, loader, &mut parts)?;
+    load_patches(args.patches.as_deref(), file, loader, trust, &mut parts)?;
     Ok(parts)
 }
 
@@ -84,13 +86,16 @@ fn load_patches(
     asked: Option<&Path>,
     file: &FilePlugins,
     loader: &Loader,
+    trust: &Trust,
     parts: &mut Parts,
 ) -> Result<()> {
     let folder = asked.unwrap_or(Path::new("patches"));
     if asked.is_none() && !folder.try_exists().unwrap_or(true) {
         return Ok(()); // nobody asked for patches
     }
-    for patch in scan_patches(folder)? {
+    let patches = scan_patches(folder)?;
+    trust.check_folder(folder).context("the patches folder is not used")?;
+    for patch in patches {
         let config = file.patches.get(patch.point);
         let config = config.map(|table| serde_json::to_string(&table.config)).transpose()?;
         let plugin = loader.load(&patch.path, &config.unwrap_or_default());

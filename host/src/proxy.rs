@@ -62,6 +62,7 @@ async fn start(
         None => None,
         Some((certificate, key)) => Some(Arc::new(Tls::load(certificate, key)?)),
     };
+    config.trust.check_file()?;
     let client = Client::new(&config.client)?;
     let metrics = Arc::new(Metrics::new());
     let events = EventsConfig::check(&args, &file_plugins.event, &config.state)?;
@@ -74,7 +75,7 @@ async fn start(
         Some(events) => {
             let upstream = args.target.clone().unwrap_or_default();
             let (state, store) = (&config.state, store.clone());
-            Some(Events::start(events, state, store, upstream, &metrics).await?)
+            Some(Events::start(events, &config.trust, state, store, upstream, &metrics).await?)
         }
     };
     let queue = events.as_ref().map(|events| events.queue.clone());
@@ -89,7 +90,8 @@ async fn start(
         metrics.clone(),
         sink,
     );
-    let loader = Arc::new(Loader::new(config.state.join("plugins"), host, config.register_timeout));
+    let loader = Loader::new(config.state.join("plugins"), host, config.register_timeout);
+    let loader = Arc::new(loader.with_admission(Arc::new(config.trust.clone())));
     let reload = Reload {
         config: args.config.clone(),
         fixed_filter,
@@ -99,7 +101,7 @@ async fn start(
     let format = args.log_format.unwrap_or(FormatArg::Text);
     let credentials = config.credentials;
     let parts = tokio::task::spawn_blocking(move || {
-        plugins::load(&args, &file_plugins, credentials, &loader)
+        plugins::load(&args, &file_plugins, credentials, &loader, &config.trust)
     });
     let mut parts = parts.await??;
     parts.locks = store.clone().map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);

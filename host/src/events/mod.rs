@@ -6,6 +6,7 @@ mod config;
 
 pub(crate) use config::{EventsConfig, Secret};
 
+use crate::trust::Trust;
 use alerts::AlertFile;
 use anyhow::{Context, Result};
 use audit::Origin;
@@ -61,6 +62,7 @@ impl Events {
     /// Loads the plugins, opens the sinks and starts the pipeline.
     pub(crate) async fn start(
         config: EventsConfig,
+        trust: &Trust,
         state: &Path,
         store: Option<Arc<DiskStore>>,
         upstream: String,
@@ -82,11 +84,13 @@ impl Events {
             let cache = code_cache(state)?;
             for manifest in config.plugins {
                 let path = manifest.path.display().to_string();
+                let unusable = || format!("the event plugin {path} cannot be used");
+                let wasm = manifest.read().with_context(unusable)?;
+                trust.admit_module(&manifest.path, &wasm).with_context(unusable)?;
+                let services = services.clone();
                 let loaded =
-                    EventPlugin::load(manifest, services.clone(), &counts, Some(cache.clone()));
-                let plugin = loaded
-                    .await
-                    .with_context(|| format!("the event plugin {path} cannot be used"))?;
+                    EventPlugin::of_module(manifest, wasm, services, &counts, Some(cache.clone()));
+                let plugin = loaded.await.with_context(unusable)?;
                 tracing::info!(
                     plugin = plugin.name(),
                     instances = plugin.pool().concurrency(),

@@ -18,6 +18,7 @@ mod plugins;
 mod secrets;
 mod tls_in;
 mod tls_out;
+mod trust;
 mod walkthrough;
 
 use base64::Engine;

@@ -1,0 +1,152 @@
+//! Whether anybody may put another file in a plugin's place.
+//!
+//! Looked at are the file, and each folder from it up to the root, twice: as the user wrote the path,
+//! and where its symbolic links lead to. Writable for everybody is what is refused; that a group may
+//! write is the user's business.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Everybody may write.
+const WORLD: u32 = 0o002;
+/// In such a folder only its owner may rename or remove a file.
+const STICKY: u32 = 0o1000;
+/// The user who may do anything anyway.
+const ROOT: u32 = 0;
+
+/// A file that is not only its owner's, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Exposed {
+    /// The file, or a folder above it.
+    #[error("anybody may write {path}; run chmod o-w {path}", path = .0.display())]
+    Writable(PathBuf),
+    /// It is in a folder like `/tmp`, where everybody may write and nobody take another's away.
+    #[error(
+        "{} belongs to another user, in a folder that anybody may write; copy it to one of your own",
+        .0.display()
+    )]
+    Foreign(PathBuf),
+    /// Nobody knows.
+    #[error("the permissions of {} cannot be read: {error}", path.display())]
+    Unreadable { path: PathBuf, error: io::Error },
+}
+
+/// Refuses a file or folder that anybody may change, replace or, if it is a folder, add to.
+pub(super) fn check(path: &Path) -> Result<(), Exposed> {
+    check_for(path, nix::unistd::geteuid().as_raw())
+}
+
+fn check_for(path: &Path, own: u32) -> Result<(), Exposed> {
+    let unreadable = |error| Exposed::Unreadable { path: path.to_owned(), error };
+    let written = std::path::absolute(path).map_err(unreadable)?;
+    let real = path.canonicalize().map_err(unreadable)?;
+    [written, real].iter().try_for_each(|path| way_up(path, own))
+}
+
+fn way_up(path: &Path, own: u32) -> Result<(), Exposed> {
+    if mode(path)? & WORLD != 0 {
+        return Err(Exposed::Writable(path.to_owned()));
+    }
+    for (path, folder) in path.ancestors().zip(path.ancestors().skip(1)) {
+        let mode = mode(folder)?;
+        if mode & WORLD == 0 {
+            continue;
+        }
+        if mode & STICKY == 0 {
+            return Err(Exposed::Writable(folder.to_owned()));
+        }
+        // Of a link the owner counts, not that of what it points to.
+        let owner = examine(path, Path::symlink_metadata)?.uid();
+        if ![own, ROOT].contains(&owner) {
+            return Err(Exposed::Foreign(path.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn mode(path: &Path) -> Result<u32, Exposed> {
+    Ok(examine(path, Path::metadata)?.mode())
+}
+
+fn examine(path: &Path, how: impl Fn(&Path) -> io::Result<Metadata>) -> Result<Metadata, Exposed> {
+    how(path).map_err(|error| Exposed::Unreadable { path: path.to_owned(), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{Permissions, create_dir, set_permissions, write};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    use tempfile::TempDir;
+
+    /// A folder with `plugins/a.so`.
+    fn folders() -> (TempDir, PathBuf, PathBuf) {
+        let outer = tempfile::tempdir().unwrap();
+        let plugins = outer.path().join("plugins");
+        create_dir(&plugins).unwrap();
+        let file = plugins.join("a.so");
+        write(&file, "").unwrap();
+        (outer, plugins, file)
+    }
+
+    fn chmod(path: &Path, mode: u32) {
+        set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn writable(path: &Path) -> PathBuf {
+        match check(path) {
+            Err(Exposed::Writable(what)) => what,
+            other => panic!("{}: {other:?}", path.display()),
+        }
+    }
+
+    #[test]
+    fn a_file_is_as_safe_as_it_and_all_folders_above_it() {
+        let (outer, plugins, file) = folders();
+        check(&file).unwrap();
+        for exposed in [&file, &plugins, outer.path()] {
+            let before = exposed.metadata().unwrap().permissions();
+            chmod(exposed, before.mode() | 0o002);
+            assert_eq!(writable(&file), *exposed);
+            chmod(exposed, before.mode() | 0o020); // a group's is not refused
+            check(&file).unwrap();
+            set_permissions(exposed, before).unwrap();
+        }
+    }
+
+    #[test]
+    fn both_ends_of_a_link_are_looked_at() {
+        let (_outer, plugins, file) = folders();
+        let (_other, open, _) = folders();
+        let link = open.join("link.so");
+        symlink(&file, &link).unwrap();
+        check(&link).unwrap();
+        chmod(&open, 0o777);
+        assert_eq!(writable(&link), open);
+        chmod(&open, 0o755);
+        chmod(&plugins, 0o777);
+        assert_eq!(writable(&link), plugins.canonicalize().unwrap());
+    }
+
+    #[test]
+    fn in_a_sticky_folder_is_safe_what_is_ones_own_but_not_the_folder() {
+        let (_outer, plugins, file) = folders();
+        chmod(&plugins, 0o1777);
+        check(&file).unwrap();
+        assert_eq!(writable(&plugins), plugins, "anybody may add to it");
+        let owner = file.metadata().unwrap().uid();
+        if owner == ROOT {
+            chown(&file, Some(12345), None).unwrap();
+        }
+        let another = owner + 1;
+        let refused = check_for(&file, another).unwrap_err();
+        assert!(matches!(&refused, Exposed::Foreign(path) if *path == file), "{refused}");
+    }
+
+    #[test]
+    fn what_is_not_there_cannot_be_safe() {
+        assert!(matches!(check(Path::new("/nowhere/a.so")), Err(Exposed::Unreadable { .. })));
+    }
+}
