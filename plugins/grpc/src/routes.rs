@@ -65,7 +65,7 @@ impl Routes {
                 all.add(rule, &method, configured).map_err(|error| error.context(told))?;
             }
         }
-        all.rules.sort_by(|a, b| a.template.rank().cmp(&b.template.rank()));
+        all.rules.sort_by_cached_key(|rule| rule.template.rank());
         Ok(all)
     }
 

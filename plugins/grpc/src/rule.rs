@@ -1,7 +1,7 @@
 //! Which HTTP request means which call: routes of the configuration, and `google.api.http` options
 //! of the methods themselves.
 
-use prost_reflect::{DynamicMessage, MethodDescriptor};
+use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
 use serde::Deserialize;
 
 /// A rule as it was written.
@@ -53,7 +53,7 @@ pub(crate) fn annotated(method: &MethodDescriptor) -> Vec<Rule> {
     let Some(main) = option.as_message() else { return Vec::new() };
     let more = main.get_field_by_name("additional_bindings");
     let more = more.as_ref().and_then(|more| more.as_list()).unwrap_or_default();
-    let more = more.iter().filter_map(|more| more.as_message());
+    let more = more.iter().filter_map(Value::as_message);
     std::iter::once(main).chain(more).filter_map(rule).collect()
 }
 

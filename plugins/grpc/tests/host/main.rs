@@ -70,8 +70,9 @@ impl Proxy {
 }
 
 fn head(method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> String {
-    let headers: String =
+    let lines: Vec<_> =
         headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers = lines.concat();
     format!("{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n{headers}\r\n")
 }
 

@@ -77,13 +77,15 @@ pub(crate) struct Order {
     pub(crate) parent: Option<Box<Order>>,
 }
 
+type Orders = UnboundedReceiver<Result<Order, Status>>;
+
 /// What the service does, and what the test sees of it.
 #[derive(Clone, Default)]
 pub(crate) struct Shop {
     /// The last request of `Get`.
     pub(crate) got: Arc<Mutex<Option<GetOrder>>>,
     /// What `Watch` answers with, while the test lets it; a call takes it.
-    orders: Arc<Mutex<Option<UnboundedReceiver<Result<Order, Status>>>>>,
+    orders: Arc<Mutex<Option<Orders>>>,
     /// What is told when a call that never ends is dropped.
     dropped: Option<UnboundedSender<&'static str>>,
 }
