@@ -251,7 +251,7 @@ fn give_up(broken: &Broken, hook: &str) -> Response {
         }
         Broken::Failed(error) => tracing::warn!(status, "a body was cut off: {error}"),
     }
-    Response::text(status, format!("{reason}\n"))
+    Response::text(status, format!("{status} {reason}\n"))
 }
 
 fn error_of(hook: &str, error: &host_events::CallError) -> Error {

@@ -8,7 +8,7 @@ mod loading;
 mod misbehaving;
 mod one_source;
 
-use fixtures::{Host, get, wat};
+use fixtures::{Host, Launch, get, wat};
 use std::path::Path;
 
 /// Starts the host with a configuration file that begins with `text`.
@@ -16,7 +16,9 @@ fn configured(target: &str, text: &str) -> Host {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("host.toml");
     std::fs::write(&file, text).unwrap();
-    Host::start(&["--target", target, "--config", file.to_str().unwrap()])
+    // A debug build takes seconds to find the names of a trap's backtrace.
+    let launch = Launch::new(&["--target", target, "--config", file.to_str().unwrap()]);
+    launch.env("RUST_BACKTRACE", "0").start()
 }
 
 /// A guest that stands in the way of requests.
