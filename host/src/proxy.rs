@@ -59,6 +59,7 @@ fn filter(args: &ProxyArgs) -> String {
     }
 }
 
+#[allow(clippy::too_many_lines)] // what there is, put together in its order
 async fn start(
     source: Source,
     args: ProxyArgs,
@@ -177,9 +178,8 @@ async fn start(
     if let Some((place, access)) = config.admin {
         let listener = bind(place, "--admin").await?;
         let address = listener.local_addr()?;
-        tracing::info!(
-            "metrics are at http://{address}/metrics, the admin page at http://{address}/"
-        );
+        tracing::info!("metrics are at http://{address}/metrics");
+        tracing::info!("the admin page is at http://{address}/");
         tokio::spawn(Admin::new(operator, metrics, access).serve(listener));
     }
     tokio::spawn(on_sighup(live.clone())?);

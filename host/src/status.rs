@@ -255,7 +255,9 @@ impl Page {
         }
         if !lines.is_empty() {
             self.text.push('\n');
-            lines.iter().for_each(|line| self.line(line));
+            for line in lines {
+                self.line(&line);
+            }
         }
     }
 

@@ -31,7 +31,9 @@ impl Middleware for Hook {
 
 fn hooks(hooks: &[fn(&mut Exchange<'_>) -> Result<Step>]) -> Plugin {
     let register = |registrar: &mut Registrar<'_>, _: HostServices, _: &str| {
-        hooks.iter().for_each(|hook| registrar.middleware("hook", Hook(*hook)));
+        for hook in hooks {
+            registrar.middleware("hook", Hook(*hook));
+        }
         Ok(())
     };
     Host::new().load(register, "").unwrap()

@@ -26,13 +26,13 @@ impl Access {
     /// For whoever has the token, or whoever can reach the listener if there is none; under these
     /// names, beside `localhost` and IP addresses.
     pub fn new(token: Option<String>, names: Vec<String>) -> Result<Self, Usage> {
-        if let Some(token) = &token {
-            if token.len() < SHORTEST || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(Usage(format!(
-                    "the admin token must be {SHORTEST} or more letters, digits and signs, without \
-                     a space: make one with openssl rand -hex 32"
-                )));
-            }
+        if let Some(token) = &token
+            && (token.len() < SHORTEST || !token.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
+            return Err(Usage(format!(
+                "the admin token must be {SHORTEST} or more letters, digits and signs, without a \
+                 space: make one with openssl rand -hex 32"
+            )));
         }
         Ok(Self { token, names })
     }

@@ -8,6 +8,7 @@ use anyhow::Result;
 use host_events::store::MemoryStore;
 use host_events::{AlertLog, BuildError, EventPlugin, Metrics, Module, Services};
 use host_proxy::native::Content;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -21,11 +22,11 @@ pub(super) fn inspect(
     content: &Content,
     asked: Asked,
     loader: &ModuleLoader,
-) -> Result<Report> {
+) -> Report {
     let info = info_of(path, content);
     let module = match Module::read(&content.bytes) {
         Ok(module) => module,
-        Err(reason) => return Ok(Report::new(path, Some(&info), refused("module", &reason))),
+        Err(reason) => return Report::new(path, Some(&info), refused("module", &reason)),
     };
     let mut report = if module.exports().any(|export| export.starts_with("handle")) {
         match load_event_plugin(path, content, asked, loader) {
@@ -58,7 +59,7 @@ pub(super) fn inspect(
                 let mut report = Report::new(path, Some(&info), refused("module", reason));
                 if asked.config.is_empty() && reason.starts_with("could not register") {
                     let file = path.display();
-                    report.verdict += &format!("\nto inspect it with one: {file}={{…}}");
+                    let _ = write!(report.verdict, "\nto inspect it with one: {file}={{…}}");
                 }
                 report
             }
@@ -67,7 +68,7 @@ pub(super) fn inspect(
     report.exports = module.exports().map(str::to_owned).collect();
     let imports = module.imports();
     report.imports = imports.map(|(namespace, name)| format!("{namespace} {name}")).collect();
-    Ok(report)
+    report
 }
 
 fn load_event_plugin(

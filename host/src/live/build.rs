@@ -34,7 +34,7 @@ pub(crate) struct Refused {
     pub(crate) content: Option<String>,
     /// What is known of the file.
     pub(crate) path: PathBuf,
-    pub(crate) info: Option<Info>,
+    pub(crate) info: Option<Box<Info>>,
     /// For people, the file's name included.
     pub(crate) why: String,
 }
@@ -44,15 +44,15 @@ impl Refused {
         key: Key,
         path: PathBuf,
         content: Option<String>,
-        info: Option<Info>,
+        info: Option<Box<Info>>,
         why: String,
     ) -> Self {
         Self { key: Some(key), content, path, info, why }
     }
 
     /// That is about no one plugin.
-    pub(crate) fn whole(why: impl ToString) -> Self {
-        Self { key: None, content: None, path: PathBuf::new(), info: None, why: why.to_string() }
+    pub(crate) fn whole(why: impl Into<String>) -> Self {
+        Self { key: None, content: None, path: PathBuf::new(), info: None, why: why.into() }
     }
 }
 
@@ -149,6 +149,7 @@ impl Builder<'_> {
         if refused.is_empty() { Ok(slots) } else { Err(refused) }
     }
 
+    #[allow(clippy::result_large_err)] // a reload is seldom
     fn slot(&self, wanted: Wanted<OfProxy>, taken: &[Slot]) -> Result<Slot, Refused> {
         let Wanted { key, path, content, of: (place, settings, policy, promotion) } = wanted;
         let stays = self.present.slots.iter().find(|slot| {
@@ -172,8 +173,7 @@ impl Builder<'_> {
             return Ok(Slot { key, settings, stage, promotion });
         }
         let why = format!("{}: {refusal}", unusable(place));
-        let info = refusal.info.map(|info| *info);
-        Err(Refused::of(key, path, Some(content.sha256), info, why))
+        Err(Refused::of(key, path, Some(content.sha256), refusal.info, why))
     }
 
     /// The event plugins, loaded.

@@ -19,6 +19,8 @@ pub(crate) fn read(paths: &[PathBuf], known: impl Fn(&str) -> bool) -> Vec<Resul
     let mut moving: Vec<usize> =
         (0..paths.len()).filter(|index| is_new(&contents[*index])).collect();
     while !moving.is_empty() {
+        #[allow(clippy::disallowed_methods)]
+        // that nothing happens for a time is what is waited for
         std::thread::sleep(APART);
         moving.retain(|index| !settled(&paths[*index], &mut contents[*index]));
         if begin.elapsed() > PATIENCE {
@@ -58,6 +60,7 @@ mod tests {
         let writer = std::thread::spawn(move || {
             for _ in 0..20 {
                 file.write_all(b"piece").unwrap();
+                #[allow(clippy::disallowed_methods)] // somebody who writes slowly
                 std::thread::sleep(APART / 5);
             }
         });

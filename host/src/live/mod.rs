@@ -145,8 +145,8 @@ impl Live {
     fn chain(&self, set: &Set) -> Result<(Chain, Drained), String> {
         let (in_use, drained) = in_use();
         let mut parts = set.parts();
-        parts.locks = self.world.locks.clone();
-        parts.audit = self.world.audit.clone();
+        parts.locks.clone_from(&self.world.locks);
+        parts.audit.clone_from(&self.world.audit);
         parts.in_use = Some(in_use);
         Ok((Chain::new(parts, self.world.metrics.clone())?, drained))
     }
@@ -155,7 +155,7 @@ impl Live {
     fn swap(
         self: &Arc<Self>,
         declared: Arc<Declared>,
-        set: Set,
+        set: &Set,
         holds: Holds,
         (chain, drained): (Chain, Drained),
     ) -> Vec<String> {
@@ -169,7 +169,7 @@ impl Live {
         }
         let before = std::mem::replace(&mut now.set, set.clone());
         set.take_over(&before);
-        now.past.left(&before, &set);
+        now.past.left(&before, set);
         let changes = set.changes(&before);
         let declared_before = std::mem::replace(&mut now.declared, declared);
         now.before = Some((declared_before, before.kept()));

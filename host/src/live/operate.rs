@@ -82,7 +82,7 @@ impl Live {
                         Ok(format!("{name} is removed"))
                     }
                     Ok(false) => Err(missing()),
-                    Err(error) => Err(declined(Reason::Failed, error)),
+                    Err(error) => Err(declined(Reason::Failed, error.to_string())),
                 }
             }
         }
@@ -98,6 +98,6 @@ impl Live {
     }
 }
 
-fn declined(reason: Reason, message: impl ToString) -> Declined {
-    Declined { reason, message: message.to_string() }
+fn declined(reason: Reason, message: impl Into<String>) -> Declined {
+    Declined { reason, message: message.into() }
 }

@@ -32,7 +32,7 @@ impl Past {
             let plugin = Plugin::of(&slot.stage);
             self.add(Card { plugin, life: slot.stage.life.clone(), event: None });
         }
-        for slot in before.events.iter() {
+        for slot in &before.events {
             if !now.events.iter().any(|other| Arc::ptr_eq(&other.life, &slot.life)) {
                 let event = slot.plugin.as_ref().map(Arc::downgrade);
                 self.add(Card { plugin: of_event(slot), life: slot.life.clone(), event });

@@ -159,7 +159,7 @@ impl Live {
         for slot in &present.shadows {
             slot.shadow.promote();
         }
-        let changes = self.swap(declared, set, holds, chain);
+        let changes = self.swap(declared, &set, holds, chain);
         let message = told(&changes, &[]);
         tracing::info!(force, "promoted: {message}");
         Ok(message)

@@ -79,6 +79,7 @@ impl Live {
     }
 
     /// Reads the configuration, unless it is only a file that has changed.
+    #[allow(clippy::result_large_err)] // a reload is seldom
     fn asked(&self, trigger: Trigger) -> Result<Asked, Refused> {
         if trigger == Trigger::File {
             let declared = self.lock().declared.clone();
@@ -157,7 +158,7 @@ impl Live {
             }
         } else {
             let chain = self.chain(&set).map_err(|why| vec![misplaced(&set, why)])?;
-            changes = self.swap(declared, set, holds, chain);
+            changes = self.swap(declared, &set, holds, chain);
         }
         if let Some(filter) = filter {
             // It was read before, as part of the configuration.
@@ -197,7 +198,8 @@ fn misplaced(set: &Set, why: String) -> Refused {
     let Some(slot) = slot else { return Refused::whole(why) };
     let (key, content) = (Some(slot.key.clone()), Some(slot.sha256().to_owned()));
     let plugin = &slot.stage.plugin;
-    Refused { key, content, path: plugin.path.clone(), info: Some(plugin.info.clone()), why }
+    let info = Some(Box::new(plugin.info.clone()));
+    Refused { key, content, path: plugin.path.clone(), info, why }
 }
 
 /// A sentence of what has changed.

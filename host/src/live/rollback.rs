@@ -34,7 +34,7 @@ impl Live {
             }
         }
         let chain = self.chain(&set).map_err(NoRollback::Failed)?;
-        let changes = self.swap(declared, set, holds, chain);
+        let changes = self.swap(declared, &set, holds, chain);
         let message = told(&changes, &[]);
         tracing::info!("rolled back: {message}");
         Ok(message)

@@ -97,7 +97,6 @@ impl Live {
             store: world.store.as_ref().map(|store| Store::of(store)),
             log: recent_lines().into_iter().map(Log::of).collect(),
             locks: self.locks().map_or(0, |locks| locks.list().len()),
-            ..Status::default()
         }
     }
 }

@@ -31,7 +31,9 @@ fn add(path: &Path, what: &[String]) -> Result<()> {
         });
     }
     write(&file, path)?;
-    said.iter().for_each(|line| println!("{line}"));
+    for line in said {
+        println!("{line}");
+    }
     Ok(())
 }
 
@@ -52,7 +54,9 @@ fn remove(path: &Path, what: &[String]) -> Result<()> {
         );
     }
     write(&file, path)?;
-    what.iter().for_each(|word| println!("{} allows {word} no longer", path.display()));
+    for word in what {
+        println!("{} allows {word} no longer", path.display());
+    }
     Ok(())
 }
 

@@ -46,7 +46,7 @@ enum NotTrusted {
     #[error(
         "{} does not have its SHA-256 {sha256}, and {why}", trust.display()
     )]
-    Unknown { trust: PathBuf, sha256: String, why: Unsigned },
+    Unknown { trust: PathBuf, sha256: String, why: Box<Unsigned> },
 }
 
 impl Trust {
@@ -101,7 +101,7 @@ impl Trust {
         signature::verify(path, content, file.keys(), trust).map_err(|why| NotTrusted::Unknown {
             trust: trust.clone(),
             sha256,
-            why,
+            why: Box::new(why),
         })
     }
 }

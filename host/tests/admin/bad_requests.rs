@@ -87,10 +87,9 @@ fn a_body_must_be_what_it_says_and_small() {
     assert_refused(&served.tell(reload, &" ".repeat(4097)), 413, "4096 bytes");
     let headers = [JSON, OURS, ("Transfer-Encoding", "chunked")];
     let host = ("Host", &*served.address.to_string());
-    let head: String = std::iter::once(&host)
-        .chain(&headers)
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
-        .collect();
+    let lines = std::iter::once(&host).chain(&headers);
+    let lines: Vec<_> = lines.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = lines.concat();
     let chunk = format!("1000\r\n{}\r\n", " ".repeat(0x1000)).repeat(2);
     let raw = format!("{reload} HTTP/1.1\r\n{head}\r\n{chunk}0\r\n\r\n");
     assert_refused(&exchange(served.address, raw), 413, "4096 bytes");

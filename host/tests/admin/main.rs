@@ -18,6 +18,7 @@ use host::admin::{Access, Admin};
 use host_proxy::Metrics;
 use operator::Mock;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -56,13 +57,13 @@ impl Served {
     fn send(&self, line: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         let mut raw = format!("{line} HTTP/1.1\r\n");
         if headers.iter().all(|(name, _)| *name != "Host") {
-            raw += &format!("Host: {}\r\n", self.address);
+            let _ = write!(raw, "Host: {}\r\n", self.address);
         }
         for (name, value) in headers {
-            raw += &format!("{name}: {value}\r\n");
+            let _ = write!(raw, "{name}: {value}\r\n");
         }
         if !body.is_empty() {
-            raw += &format!("Content-Length: {}\r\n", body.len());
+            let _ = write!(raw, "Content-Length: {}\r\n", body.len());
         }
         exchange(self.address, raw + "\r\n" + body)
     }

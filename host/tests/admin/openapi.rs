@@ -86,7 +86,7 @@ fn every_answer_is_in_the_document_and_the_other_way_round() {
             let line = format!("{} {real}", method.to_uppercase());
             let mut see = |reply: &Reply| document.check(method, path, reply);
             let changes = method != "get";
-            let probe = path.ends_with("z");
+            let probe = path.ends_with('z');
             see(&open.tell(&line, if changes { "{}" } else { "" }));
             see(&open.tell(&format!("PATCH {real}"), ""));
             if path == "/readyz" {

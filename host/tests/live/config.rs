@@ -54,6 +54,7 @@ fn plugins_are_added_removed_reordered_and_configured() {
 fn a_mistake_changes_nothing_and_is_told() {
     let it = start(folder(&[("a.so", "one")], ""));
     let number = it.plugin("pre")["id"].clone();
+    #[allow(clippy::type_complexity)]
     let mistakes: [(&[(&str, &str)], &str, &str); 5] = [
         (&[("b.so", "two")], "tagret = 'x'", "unknown field `tagret`"),
         (&[("b.so", "two"), ("none.so", "x")], "", "no plugin "),

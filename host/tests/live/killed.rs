@@ -14,9 +14,11 @@ fn it_comes_up_with_a_set_that_was_good() {
         let next = &good[round as usize % good.len()];
         put(&it.file("a.so"), next);
         // The moment is what the test varies; nothing is waited for.
+        #[allow(clippy::disallowed_methods)] // at any moment
         std::thread::sleep(Duration::from_millis(u64::from(round) * 37 % 450));
         if round % 2 == 0 {
             fs::write(it.file("a.so"), &next[..next.len() / 3]).unwrap();
+            #[allow(clippy::disallowed_methods)] // at any moment
             std::thread::sleep(Duration::from_millis(u64::from(round) * 53 % 350));
         }
         it.host.signal(libc::SIGKILL);

@@ -40,7 +40,9 @@ fn no_request_fails_or_is_served_half_by_one_chain_and_half_by_another() {
             it.reload();
         }
         done.store(true, Ordering::Relaxed);
-        clients.into_iter().for_each(|client| client.join().unwrap());
+        for client in clients {
+            client.join().unwrap();
+        }
     });
     assert!(requests.load(Ordering::Relaxed) > u64::from(SWAPS));
     let status = it.status();
@@ -115,6 +117,7 @@ fn soak() {
         "--generations=1000".to_owned(),
     ];
     let it = Running::with(folder, upstream, flags);
+    #[allow(clippy::disallowed_methods)] // a time without anything
     let undisturbed = times_while(&it, || thread::sleep(Duration::from_secs(20)));
     let begin = Instant::now();
     let disturbed = times_while(&it, || {

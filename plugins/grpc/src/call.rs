@@ -175,7 +175,7 @@ impl Call {
         json: &mut Vec<u8>,
         mapping: &Mapping,
     ) -> Result<(), String> {
-        let message = mapping.decode(&self.method.output(), bytes)?;
+        let message = Mapping::decode(&self.method.output(), bytes)?;
         match &self.response_body {
             None => mapping.write(&message, json),
             Some(field) => mapping.write_field(&message, field, json),

@@ -20,7 +20,6 @@ const MESSAGE_LIMIT: usize = 256 << 20;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(clippy::struct_excessive_bools)] // as many as there are choices
 struct Raw {
     upstream: String,
     descriptor_set: PathBuf,

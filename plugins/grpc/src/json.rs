@@ -52,11 +52,7 @@ impl Mapping {
     }
 
     /// A message from its binary form, which nobody has looked at, as a message that can be written.
-    pub(crate) fn decode(
-        &self,
-        of: &MessageDescriptor,
-        bytes: &[u8],
-    ) -> Result<DynamicMessage, String> {
+    pub(crate) fn decode(of: &MessageDescriptor, bytes: &[u8]) -> Result<DynamicMessage, String> {
         let message =
             DynamicMessage::decode(of.clone(), bytes).map_err(|error| error.to_string())?;
         check_depth(&message, 0)?;
@@ -102,7 +98,7 @@ impl Mapping {
         let fields = || {
             let (_, name) = any.type_url.rsplit_once('/')?;
             let of = self.pool.get_message_by_name(name)?;
-            let message = self.decode(&of, &any.value).ok()?;
+            let message = Self::decode(&of, &any.value).ok()?;
             message.serialize_with_options(serde_json::value::Serializer, &self.write).ok()
         };
         match fields() {
@@ -180,7 +176,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_of_a_service_make_it_panic(bytes in fields()) {
-            if let Ok(message) = MAPPING.decode(&order(), &bytes) {
+            if let Ok(message) = Mapping::decode(&order(), &bytes) {
                 let _ = MAPPING.write(&message, &mut Vec::new());
             }
         }
@@ -188,7 +184,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read_as_the_same(bytes in fields()) {
             let mut json = Vec::new();
-            let Ok(message) = MAPPING.decode(&order(), &bytes) else { return Ok(()) };
+            let Ok(message) = Mapping::decode(&order(), &bytes) else { return Ok(()) };
             if MAPPING.write(&message, &mut json).is_ok() {
                 let mut again = Vec::new();
                 MAPPING.write(&MAPPING.read(&order(), &json).unwrap(), &mut again).unwrap();

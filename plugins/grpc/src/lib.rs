@@ -141,7 +141,7 @@ impl Grpc {
         let message = messages.only().await?;
         let mut json = Vec::new();
         call.write(&message, &mut json, &settings.mapping)
-            .map_err(|error| settings.unreadable(call, &error))?;
+            .map_err(|error| Settings::unreadable(call, &error))?;
         Ok(Answer::Whole(json))
     }
 

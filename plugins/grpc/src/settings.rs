@@ -41,7 +41,7 @@ impl Settings {
     }
 
     /// The status for an answer that is no message of its type, or has no JSON.
-    pub(crate) fn unreadable(&self, call: &Call, error: &str) -> Status {
+    pub(crate) fn unreadable(call: &Call, error: &str) -> Status {
         tracing::warn!(call = call.path, error, "an answer cannot be written as JSON");
         let text = "the service's answer does not fit its description";
         Status::new(Code::Internal, text)

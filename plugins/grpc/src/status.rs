@@ -191,7 +191,10 @@ mod tests {
         let padded = BASE64.encode(bytes);
         for text in [&padded, padded.trim_end_matches('=')] {
             let trailers = headers(&[("grpc-status", "5"), ("grpc-status-details-bin", text)]);
-            assert_eq!(Status::from_headers(&trailers).unwrap().details, [detail.clone()]);
+            assert_eq!(
+                Status::from_headers(&trailers).unwrap().details,
+                std::slice::from_ref(&detail)
+            );
         }
         for text in ["!", "/w=="] {
             let trailers = headers(&[("grpc-status", "5"), ("grpc-status-details-bin", text)]);

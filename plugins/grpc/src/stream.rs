@@ -133,7 +133,7 @@ impl JsonStream {
         let written = self.call.write(message, text, &self.settings.mapping);
         if let Err(error) = written {
             text.truncate(before);
-            return Err(self.settings.unreadable(&self.call, &error));
+            return Err(Settings::unreadable(&self.call, &error));
         }
         text.extend(self.format.after());
         Ok(())

@@ -1,6 +1,7 @@
 //! Where a shadow stands: beside the links of what it is compared with.
 
 use super::Link;
+use super::auth::Auth;
 use crate::shadow::{Shadow, Watch};
 use crate::stage::Place;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub(super) fn beside(shadow: Arc<Shadow>, links: &[Link]) -> Option<Watch> {
         }
     };
     let challenge = match links.get(first) {
-        Some(Link::Gate(gate)) if first < last => gate.auth.as_ref().map(|it| it.challenge()),
+        Some(Link::Gate(gate)) if first < last => gate.auth.as_ref().map(Auth::challenge),
         _ => None,
     };
     Some(Watch { shadow, first, last, challenge: challenge.unwrap_or_default().into() })

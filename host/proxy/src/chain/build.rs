@@ -85,10 +85,18 @@ impl Chain {
             return Err(wrong_place(&error_page, "it registers no error_page"));
         };
         let error_page = Part::new("", &error_page, object);
-        let Parts { locks, audit, in_use: _in_use, shadows, .. } = parts;
+        let Parts { locks, audit, in_use, shadows, .. } = parts;
         let watches = shadows.into_iter().filter_map(|shadow| beside(shadow, &links)).collect();
-        let chain =
-            Self { links, reverse_proxy, error_page, locks, audit, metrics, watches, _in_use };
+        let chain = Self {
+            links,
+            reverse_proxy,
+            error_page,
+            locks,
+            audit,
+            metrics,
+            watches,
+            _in_use: in_use,
+        };
         chain.watch();
         Ok(chain)
     }

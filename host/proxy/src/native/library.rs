@@ -240,7 +240,7 @@ impl Loader {
             let _ = header_sender.send(opened);
             // The other side has checked the layout, or hung up.
             let Ok((module, name, config)) = configs.recv() else { return };
-            let _ = offers_sender.send(register(module, &host, isolation, &name, &config));
+            let _ = offers_sender.send(register(module, &host, isolation.as_ref(), &name, &config));
         });
         started.map_err(Reason::Unreadable)?;
 
@@ -313,12 +313,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn register(
     module: PluginModule_Ref,
     host: &Arc<HostSide>,
-    isolation: Option<Isolation>,
+    isolation: Option<&Isolation>,
     name: &str,
     config: &str,
 ) -> Result<Offers, Reason> {
     let mut offers = Offers::default();
-    let (services, _span) = match &isolation {
+    let (services, _span) = match isolation {
         None => (host.services(name), None),
         Some(isolation) => {
             (host.services_in(isolation, name), Some(Isolation::span(name).entered()))

@@ -185,7 +185,7 @@ impl Shadow {
     /// Puts the candidate into the place of what it was compared with, and takes this shadow out.
     /// The chain that is made of them must not be used before [`Shadow::promote`].
     pub fn put_into(&self, parts: &mut Parts) {
-        parts.shadows.retain(|shadow| !std::ptr::eq(&**shadow, self));
+        parts.shadows.retain(|shadow| !std::ptr::eq(Arc::as_ptr(shadow), self));
         let candidate = self.candidate.clone();
         let list = match self.place() {
             Place::Pre => &mut parts.pre,
@@ -291,7 +291,7 @@ impl Shadow {
                 comparison.add("deadline", format!("no decision within {deadline:?}"));
                 comparison
             });
-            tally.lock().unwrap_or_else(PoisonError::into_inner).count(request, comparison);
+            tally.lock().unwrap_or_else(PoisonError::into_inner).count(&request, comparison);
         };
         if !self.worker.run(span.around(work)) {
             self.skipped.fetch_add(1, Ordering::Relaxed);

@@ -53,7 +53,7 @@ impl Request {
 
 impl Tally {
     /// Counts a request in.
-    pub(super) fn count(&mut self, request: Request, comparison: Comparison) {
+    pub(super) fn count(&mut self, request: &Request, comparison: Comparison) {
         let Comparison { found, unknown } = comparison;
         if found.is_empty() {
             match unknown {
@@ -118,11 +118,13 @@ mod tests {
     fn what_is_kept_is_bounded() {
         let mut tally = Tally::default();
         for number in 0..200 {
-            tally
-                .count(request(&format!("/{number}?secret")), found(&format!("header x-{number}")));
+            tally.count(
+                &request(&format!("/{number}?secret")),
+                found(&format!("header x-{number}")),
+            );
         }
-        tally.count(request("/same"), Comparison::default());
-        tally.count(request("/unknown"), Comparison { found: Vec::new(), unknown: true });
+        tally.count(&request("/same"), Comparison::default());
+        tally.count(&request("/unknown"), Comparison { found: Vec::new(), unknown: true });
         assert_eq!((tally.requests, tally.differed, tally.not_comparable), (201, 200, 1));
         assert_eq!(tally.kinds().len(), KINDS + 1);
         assert_eq!(tally.kinds()[0], ("other".to_owned(), 200 - KINDS as u64));

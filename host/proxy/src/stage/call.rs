@@ -250,7 +250,7 @@ impl Call<'_> {
         };
         self.end(progress, decision);
         if self.attempt {
-            progress.attempts.retain(|stage| !std::ptr::eq(&**stage, self.stage));
+            progress.attempts.retain(|stage| !std::ptr::eq(Arc::as_ptr(stage), self.stage));
         }
         self.stage.count_for_breaker(self.attempt, error);
         fate

@@ -185,7 +185,9 @@ impl Page<'_> {
         let mut family = self.encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for Row { labels: [plugin, place], states, .. } in &self.rows {
             let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
-            states.iter().for_each(|state| *counts.entry(state.as_str()).or_default() += 1);
+            for state in states {
+                *counts.entry(state.as_str()).or_default() += 1;
+            }
             for (state, count) in counts {
                 let labels = [plugin.clone(), place.clone(), ("state", state.to_owned())];
                 family.encode_family(&labels)?.encode_gauge(&count)?;

@@ -108,10 +108,10 @@ fn in_the_place_of_an_authenticator_are_the_credentials_of_the_built_in() {
     let (setup, stage) = patched(Place::Authenticator, true);
     let server = setup.start(&upstream);
     let (named, right) = (header("x-user", "anyone"), basic("test:secret"));
-    assert_eq!(status(&server, &[named.clone()]), 200);
-    assert_eq!(status(&server, &[right.clone()]), 401, "the patch knows no passwords");
+    assert_eq!(status(&server, std::slice::from_ref(&named)), 200);
+    assert_eq!(status(&server, std::slice::from_ref(&right)), 401, "the patch knows no passwords");
     stage.disable(WHY).unwrap();
-    let reply = server.get("/", &[named.clone()]);
+    let reply = server.get("/", std::slice::from_ref(&named));
     assert_eq!(reply.status, 401);
     assert_eq!(reply.header("www-authenticate"), Some("Basic realm=\"tenon\", charset=\"UTF-8\""));
     assert_eq!(status(&server, &[basic("test:wrong")]), 401);

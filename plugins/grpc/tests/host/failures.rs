@@ -23,6 +23,7 @@ fn nothing() -> AnyBody {
     Empty::new().map_err(io::Error::other).boxed_unsync()
 }
 
+#[allow(clippy::unnecessary_wraps)] // as streams have it
 fn data(bytes: &[u8]) -> io::Result<Frame<Bytes>> {
     Ok(Frame::data(Bytes::copy_from_slice(bytes)))
 }
@@ -31,6 +32,7 @@ fn order(id: &str) -> Bytes {
     message(&Order { id: id.to_owned(), ..Order::default() })
 }
 
+#[allow(clippy::unnecessary_wraps)] // as streams have it
 fn ok() -> io::Result<Frame<Bytes>> {
     Ok(Frame::trailers(trailers("0")))
 }

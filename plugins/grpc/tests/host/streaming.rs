@@ -17,6 +17,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tonic::Status;
 
+#[allow(clippy::unnecessary_wraps)] // as streams have it
 fn order(id: &str) -> Result<Order, Status> {
     Ok(Order { id: id.to_owned(), ..Order::default() })
 }
@@ -211,6 +212,7 @@ fn no_more_is_asked_of_the_service_than_the_client_takes() {
     while before != sent.load(Ordering::Relaxed) {
         before = sent.load(Ordering::Relaxed);
         assert!(before < 64 << 20, "{before} bytes went to a client that reads none");
+        #[allow(clippy::disallowed_methods)] // that nothing is asked for is what is waited for
         std::thread::sleep(Duration::from_millis(500));
     }
     assert!(before > 0);
