@@ -5,7 +5,7 @@ use super::contract::{
     Answer, Bytes, Headers, Input, Measurement, MetricKind, ON_REQUEST, ON_RESPONSE, Reply,
     StepName,
 };
-use host_events::Pool;
+use host_events::{CallError, Pool};
 use plugin_interface::{Body, Error, Exchange, HostServices, Middleware, Response, Result, Step};
 use serde_json::value::{RawValue, to_raw_value};
 use std::borrow::Cow;
@@ -254,6 +254,9 @@ fn give_up(broken: &Broken, hook: &str) -> Response {
     Response::text(status, format!("{status} {reason}\n"))
 }
 
-fn error_of(hook: &str, error: &host_events::CallError) -> Error {
-    Error::new(format_args!("{hook} {error}"))
+/// In one line: a trap tells its backtrace in many.
+fn error_of(hook: &str, error: &CallError) -> Error {
+    let text = error.to_string();
+    let words: Vec<_> = text.split_whitespace().collect();
+    Error::new(format_args!("{hook} {}", words.join(" ")))
 }

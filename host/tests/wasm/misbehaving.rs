@@ -56,7 +56,11 @@ fn each_fails_its_own_request_and_no_other() {
     for (name, path, words) in GUESTS {
         for _ in 0..2 {
             let reply = get(host.address(), path, &[]);
-            assert_eq!((reply.status, reply.text()), (500, "500 Internal Server Error\n"), "{name}");
+            assert_eq!(
+                (reply.status, reply.text()),
+                (500, "500 Internal Server Error\n"),
+                "{name}"
+            );
             let healthy = get(host.address(), "/healthy", &[]);
             assert_eq!(healthy.status, 202, "after {name}: {}", host.log());
         }
