@@ -8,9 +8,13 @@ pub(crate) use abi_stable::std_types::{RBox, RString, RVec};
 pub(crate) use {std::boxed::Box as RBox, std::string::String as RString, std::vec::Vec as RVec};
 
 /// The value in a box.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn unbox<T>(boxed: RBox<T>) -> T {
-    #[cfg(not(target_arch = "wasm32"))]
-    return RBox::into_inner(boxed);
-    #[cfg(target_arch = "wasm32")]
-    return *boxed;
+    RBox::into_inner(boxed)
+}
+
+/// The value in a box.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn unbox<T>(boxed: RBox<T>) -> T {
+    *boxed
 }

@@ -1,7 +1,7 @@
 //! A library and a module of one source give the same answers.
 
 use crate::{metrics, with};
-use fixtures::{Host, Reply, Request, Upstream, exchange, get, guest, library};
+use fixtures::{Host, Launch, Reply, Request, Upstream, exchange, get, guest, library};
 use std::fmt::Write as _;
 
 /// The plugin in both forms; each has a host of its own.
@@ -14,7 +14,9 @@ fn both(name: &str, guest_name: &str, config: &str, more: &[&str]) -> [(Host, Up
         });
         let (target, plugin) = (upstream.url(), with(&file, config));
         let args = ["--target", &target, "--admin", "127.0.0.1:0", "--pre-plugin", &plugin];
-        (Host::start(&[more, &args].concat()), upstream)
+        // A debug build takes seconds to find the names of a trap's backtrace.
+        let launch = Launch::new(&[more, &args].concat()).env("RUST_BACKTRACE", "0");
+        (launch.start(), upstream)
     })
 }
 
