@@ -126,7 +126,7 @@ pub(crate) fn load(
         loaders.native.load_content(path, content, &settings.config)?
     } else {
         return Err(not_loaded(format!(
-            "{}: refused: it is no WebAssembly, and timeout, concurrency, memory and body-limit are for \
+            "{}: refused: it is no WebAssembly: timeout, concurrency, memory and body-limit are for \
              sandboxed plugins",
             path.display()
         )));

@@ -166,13 +166,13 @@ impl Builder<'_> {
             Ok(stage) => return Ok(Slot { key, settings, stage, promotion }),
             Err(refusal) => refusal,
         };
+        let why = format!("{}: {refusal}", unusable(place));
         if let Some(copy) = self.fallback(&key, &content.sha256)
             && let Ok(stage) = load(&copy)
         {
-            fallen_back(&key, &refusal, &copy);
+            fallen_back(&key, &why, &copy);
             return Ok(Slot { key, settings, stage, promotion });
         }
-        let why = format!("{}: {refusal}", unusable(place));
         Err(Refused::of(key, path, Some(content.sha256), refusal.info, why))
     }
 

@@ -148,7 +148,13 @@ impl Tab {
 
     /// The value of an expression, or what it resolves to.
     pub(crate) fn eval(&mut self, expression: &str) -> Value {
-        let params = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
+        // Under the page's own policy, which the debugger is above otherwise.
+        let params = json!({
+            "expression": expression,
+            "awaitPromise": true,
+            "returnByValue": true,
+            "allowUnsafeEvalBlockedByCSP": false,
+        });
         let mut result = self.call("Runtime.evaluate", params);
         let exception = &result["exceptionDetails"];
         assert_eq!(*exception, Value::Null, "{expression}");

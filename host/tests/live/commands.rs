@@ -58,6 +58,7 @@ fn the_status_has_everything_that_runs() {
     let it = Running::start(&["--prefix=/p"]);
     put(&it.file("a.so"), &marked("marked", 2));
     it.until_mark(2);
+    it.until("the reload's end", || !it.status()["last_reload"].is_null());
     let status = it.status();
     let places: Vec<_> =
         status["plugins"].as_array().unwrap().iter().map(|it| it["place"].clone()).collect();

@@ -54,7 +54,6 @@ fn what_is_no_middleware_is_refused_with_the_reason() {
         (wat("middleware/no_hook"), "exports neither on_request nor on_response"),
         (wat("middleware/register_fails"), "refused: it could not register: no luck!"),
         (wat("middleware/register_garbage"), "what it returned is not right: invalid type"),
-        (wat("unknown_import"), "which this host does not lend to it"),
         (wat("echo"), "refused: it is an event plugin; use it with --event-plugin"),
     ] {
         let output = Host::fails(&[TARGET, "--post-plugin", &file.display().to_string()]);

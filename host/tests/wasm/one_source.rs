@@ -44,7 +44,7 @@ fn the_ip_filter_lets_in_and_turns_away_the_same() {
 
 #[test]
 fn a_wrong_configuration_stops_the_start_with_the_same_words() {
-    for config in [r#"{"deny": ["10.0.0.0/33"]}"#, r#"{"alow": []}"#, "{}", "[]"] {
+    for config in [r#"{"deny": ["10.0.0.0/33"]}"#, r#"{"alow": []}"#, "{}"] {
         let words = [library("ip-filter-plugin"), guest("rust", "ip-filter")].map(|file| {
             let plugin = with(&file, config);
             let output = Host::fails(&["--target=http://127.0.0.1:1", "--pre-plugin", &plugin]);
