@@ -170,7 +170,7 @@ impl Page<'_> {
                 })
                 .collect();
             let total = times.total();
-            buckets.push((f64::MAX, total - before)); // the encoder writes +Inf
+            buckets.push((f64::INFINITY, total - before));
             let mut metric = family.encode_family(labels)?;
             metric.encode_histogram::<NoLabelSet>(sum, total, &buckets, None)?;
         }

@@ -71,7 +71,7 @@ impl Spread {
 }
 
 /// The bucket of a time.
-#[allow(clippy::cast_possible_truncation)] // there are fewer buckets than a byte counts, times eight
+#[allow(clippy::cast_possible_truncation)] // what is cast is a number of buckets
 const fn index(nanoseconds: u64) -> usize {
     if nanoseconds < CUTS {
         return nanoseconds as usize;

@@ -46,5 +46,7 @@ fn counters_do_not_go_back_when_a_plugin_is_loaded_anew() {
     assert!(server.metric(&["state=\"draining\"", "misbehaves"]).is_empty());
     assert!(server.metric(&["state=\"retired\""]).is_empty(), "those would grow for ever");
     server.shows("tenon_plugin_generations_total{plugin=\"misbehaves\",place=\"pre\"} 2");
-    server.shows("tenon_plugin_own_seconds_count{plugin=\"misbehaves\",place=\"pre\"} 10");
+    let of = "plugin=\"misbehaves\",place=\"pre\"} 10";
+    server.shows(&format!("tenon_plugin_own_seconds_count{{{of}"));
+    server.shows(&format!("tenon_plugin_own_seconds_bucket{{le=\"+Inf\",{of}"));
 }
