@@ -88,16 +88,20 @@ impl Tab {
         let target = tab.call("Target.createTarget", json!({"url": "about:blank"}));
         let attach = json!({"targetId": target["targetId"], "flatten": true});
         let session = tab.call("Target.attachToTarget", attach);
-        session["sessionId"].as_str().unwrap().clone_into(&mut tab.session);
+        tab.session = session["sessionId"].as_str().unwrap().to_owned();
         for domain in ["Page", "Runtime", "Log"] {
             tab.call(&format!("{domain}.enable"), json!({}));
         }
         Some(tab)
     }
 
-    /// Calls a method, and takes note of what is said meanwhile.
-    #[allow(clippy::needless_pass_by_value)] // made where it is passed
+    /// Calls a method.
     pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
+        self.try_call(method, params).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// Calls a method, and takes note of what is said meanwhile.
+    fn try_call(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         self.next += 1;
         let mut request = json!({"id": self.next, "method": method, "params": params});
         if !self.session.is_empty() {
@@ -108,8 +112,10 @@ impl Tab {
             let message = self.messages.recv_timeout(LIMIT);
             let mut message = message.unwrap_or_else(|error| panic!("{method}: {error}"));
             if message["id"] == self.next {
-                assert_eq!(message["error"], Value::Null, "{method}");
-                return message["result"].take();
+                return match message["error"].take() {
+                    Value::Null => Ok(message["result"].take()),
+                    error => Err(error),
+                };
             }
             self.note(&message);
         }
@@ -148,22 +154,27 @@ impl Tab {
 
     /// The value of an expression, or what it resolves to.
     pub(crate) fn eval(&mut self, expression: &str) -> Value {
-        // Under the page's own policy, which the debugger is above otherwise.
+        self.try_eval(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// An error if the page goes while the expression waits.
+    fn try_eval(&mut self, expression: &str) -> Result<Value, Value> {
         let params = json!({
             "expression": expression,
             "awaitPromise": true,
             "returnByValue": true,
-            "allowUnsafeEvalBlockedByCSP": false,
+            "allowUnsafeEvalBlockedByCSP": false
         });
-        let mut result = self.call("Runtime.evaluate", params);
+        let mut result = self.try_call("Runtime.evaluate", params)?;
         let exception = &result["exceptionDetails"];
         assert_eq!(*exception, Value::Null, "{expression}");
-        result["result"]["value"].take()
+        Ok(result["result"]["value"].take())
     }
 
-    /// Waits until an expression is true.
+    /// Waits until an expression is true, of this page or of the one that comes after it.
     pub(crate) fn until(&mut self, expression: &str) {
-        self.eval(&UNTIL.replace("EXPRESSION", expression));
+        let until = UNTIL.replace("EXPRESSION", expression);
+        while self.try_eval(&until).is_err() {}
     }
 
     /// What the page shows in the elements of a selector, each as a text.
