@@ -33,9 +33,13 @@ pub(crate) enum Exposed {
     Unreadable { path: PathBuf, error: io::Error },
 }
 
-/// Refuses a file or folder that anybody may change, replace or, if it is a folder, add to.
+/// Refuses a file or folder that anybody may change, replace or, if it is a folder, add to. What is
+/// not there any more nobody can: its content is then a copy that this host has kept for itself.
 pub(super) fn check(path: &Path) -> Result<(), Exposed> {
-    check_for(path, nix::unistd::geteuid().as_raw())
+    match check_for(path, nix::unistd::geteuid().as_raw()) {
+        Err(Exposed::Unreadable { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        checked => checked,
+    }
 }
 
 fn check_for(path: &Path, own: u32) -> Result<(), Exposed> {

@@ -155,7 +155,8 @@ fn other_machines_need_a_token() {
     for launch in [by_file, by_environment] {
         let host = launch.start();
         let admin = SocketAddr::from(([127, 0, 0, 1], admin_of(&host).port()));
-        assert_eq!(get(admin, "/readyz", &[]).status, 200);
+        // It listens a moment before it serves.
+        assert!((0..1000).any(|_| get(admin, "/readyz", &[]).status == 200));
         assert_eq!(get(admin, "/metrics", &[]).status, 401);
         let bearer = format!("Bearer {token}");
         assert_eq!(get(admin, "/metrics", &[("Authorization", &bearer)]).status, 200);

@@ -75,7 +75,7 @@ fn logs_debug(host: &Host, path: &str) -> bool {
     assert_eq!(get(host.address(), path, &[("x-do", "fail")]).status, 500);
     let span = format!("request{{method=\"GET\" path=\"{path}\" peer=127.0.0.1}}");
     // The host's own error comes after what the plugin logs in its hook.
-    host.wait_for_log(&format!("{span}: host_proxy::chain: logs failed"));
+    host.wait_for_log(&format!("{span}: host_proxy::chain::fail: logs failed"));
     host.log().contains(&format!("DEBUG {span}: logs: "))
 }
 

@@ -30,7 +30,8 @@ fn it_shows_the_host_that_runs_with_the_state_folder() {
     assert!(lines[0].starts_with("host 0."), "{text:?}");
     assert!(lines[0].contains(&format!("(process {})", host.pid())), "{text:?}");
     assert!(lines[1].contains(&host.url("/")) && lines[1].contains(&upstream.url()), "{text:?}");
-    for part in ["pre            pre-plugin ", "reverse_proxy* ", "1 requests, 0 failed", "store: "]
+    for part in
+        ["pre             pre-plugin 0.1.0 ", "reverse_proxy* ", "1 requests, 0 failed", "store: "]
     {
         assert!(text.stdout.contains(part), "{part:?} is not in\n{}", text.stdout);
     }
