@@ -117,6 +117,9 @@ pub(crate) fn load(
             let path = path.display();
             return Err(not_loaded(format!("{path}: refused: a patch cannot be a module")));
         }
+        if let Err(error) = content.keep(loaders.native.folder(), "wasm") {
+            tracing::warn!("a copy of {} cannot be kept: {error}", path.display());
+        }
         let loaded = loaders.modules.load(path, content, settings);
         loaded.map_err(|error| NotLoaded {
             info: Some(Box::new(info_of(path, content))),

@@ -88,7 +88,7 @@ impl Tab {
         let target = tab.call("Target.createTarget", json!({"url": "about:blank"}));
         let attach = json!({"targetId": target["targetId"], "flatten": true});
         let session = tab.call("Target.attachToTarget", attach);
-        tab.session = session["sessionId"].as_str().unwrap().to_owned();
+        session["sessionId"].as_str().unwrap().clone_into(&mut tab.session);
         for domain in ["Page", "Runtime", "Log"] {
             tab.call(&format!("{domain}.enable"), json!({}));
         }
@@ -101,6 +101,7 @@ impl Tab {
     }
 
     /// Calls a method, and takes note of what is said meanwhile.
+    #[allow(clippy::needless_pass_by_value)] // made where it is passed
     fn try_call(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         self.next += 1;
         let mut request = json!({"id": self.next, "method": method, "params": params});
