@@ -195,7 +195,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) proxy: Arc<Proxy>,
-    parts: Parts,
+    pub(crate) parts: Parts,
     runtime: Runtime,
     _folder: TempDir,
 }
