@@ -39,10 +39,10 @@ fn library() -> PathBuf {
     let output = cargo.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let messages = String::from_utf8(output.stdout).unwrap();
-    let libraries = messages.lines().filter_map(|line| {
+    let mut libraries = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let file = message["filenames"].as_array()?.first()?.as_str()?;
         (message["target"]["kind"] == serde_json::json!(["cdylib"])).then(|| file.into())
     });
-    libraries.last().expect("cargo has built a cdylib")
+    libraries.next_back().expect("cargo has built a cdylib")
 }
