@@ -49,9 +49,9 @@ pub enum Command {
     ///
     /// The file has a line for each plugin or key, and the rest of a line is a note:
     ///
-    ///     # a comment
-    ///     9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08  libpre_plugin.so
-    ///     RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3  the release key
+    ///   # a comment
+    ///   9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08  libpre_plugin.so
+    ///   RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3  the release key
     ///
     /// So the output of sha256sum and the public keys of minisign can be appended as they are. The
     /// host reads the file whenever it loads a plugin.

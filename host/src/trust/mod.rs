@@ -91,7 +91,7 @@ impl Trust {
         sha256: impl FnOnce() -> String,
     ) -> Result<(), NotTrusted> {
         if !self.allow_world_writable {
-            permissions::check(path)?;
+            permissions::check_plugin(path)?;
         }
         let Some(trust) = &self.file else { return Ok(()) };
         let (file, sha256) = (TrustFile::read(trust)?, sha256());

@@ -33,12 +33,21 @@ pub(crate) enum Exposed {
     Unreadable { path: PathBuf, error: io::Error },
 }
 
-/// Refuses a file or folder that anybody may change, replace or, if it is a folder, add to. What is
-/// not there any more nobody can: its content is then a copy that this host has kept for itself.
+/// Refuses a file or folder that anybody may change, replace or, if it is a folder, add to.
 pub(super) fn check(path: &Path) -> Result<(), Exposed> {
-    match check_for(path, nix::unistd::geteuid().as_raw()) {
-        Err(Exposed::Unreadable { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        checked => checked,
+    check_for(path, nix::unistd::geteuid().as_raw())
+}
+
+/// The same for a plugin's file. Of one that is gone, since a copy of it is used, the folder counts: it
+/// was not for anybody to remove.
+pub(super) fn check_plugin(path: &Path) -> Result<(), Exposed> {
+    match (check(path), path.parent()) {
+        (Err(Exposed::Unreadable { error, .. }), Some(folder))
+            if error.kind() == io::ErrorKind::NotFound && folder != Path::new("") =>
+        {
+            check(folder)
+        }
+        (checked, _) => checked,
     }
 }
 
@@ -104,6 +113,16 @@ mod tests {
             Err(Exposed::Writable(what)) => what,
             other => panic!("{}: {other:?}", path.display()),
         }
+    }
+
+    /// Whoever could remove it could have put it there.
+    #[test]
+    fn a_file_that_is_gone_is_as_safe_as_its_folder() {
+        let (_outer, plugins, file) = folders();
+        std::fs::remove_file(&file).unwrap();
+        check_plugin(&file).unwrap();
+        chmod(&plugins, 0o777);
+        assert!(matches!(check_plugin(&file), Err(Exposed::Writable(what)) if what == plugins));
     }
 
     #[test]
