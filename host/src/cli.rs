@@ -67,6 +67,12 @@ pub enum Command {
     Reload(TellArgs),
     /// Tells the running host to bring the last set of plugins back; a second time takes that back
     Rollback(TellArgs),
+    /// Tells the running host to let another process take over, which loads everything anew
+    ///
+    /// No connection is dropped: the other process gets the sockets, and this one answers what it has
+    /// begun. The program is looked for where it was: if another version is there by now, that one takes
+    /// over. If it cannot, the running host goes on.
+    Restart(TellArgs),
     /// Tells the running host to put its shadow in the place of what it was compared with
     Promote(PromoteArgs),
     /// Tells the running host to call a plugin no more: requests go on without it
@@ -79,6 +85,9 @@ pub enum Command {
     Test(TestArgs),
     /// Lists and makes fixtures: events in files, for the tests of event plugins
     Fixtures(FixturesArgs),
+    /// What the first process becomes when others have taken over: it waits for them.
+    #[command(hide = true)]
+    Supervise,
 }
 
 /// Flags of `host echo`.
@@ -330,6 +339,9 @@ pub struct ProxyArgs {
     /// none is ever unmapped [default: 64]
     #[arg(long, value_name = "COUNT", help_heading = "Plugins")]
     pub generations: Option<usize>,
+    /// Beyond that, let another process take over in place of refusing the reload; see host restart
+    #[arg(long, help_heading = "Plugins")]
+    pub reexec: bool,
     /// How long a deferred step of a plugin may take before it is cut off; for a single plugin:
     /// deadline in its table of the configuration file [default: none]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Plugins")]

@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 /// The socket in the state folder.
 const SOCKET: &str = "control.sock";
@@ -88,8 +89,12 @@ pub fn listen(state: &Path) -> Result<UnixListener> {
     Ok(listener)
 }
 
-/// Answers commands until the process ends.
-pub async fn serve(listener: UnixListener, operator: Arc<dyn Operator>) {
+/// Answers commands until the process ends. Each conversation is a task of `conversations`.
+pub async fn serve(
+    listener: UnixListener,
+    operator: Arc<dyn Operator>,
+    conversations: TaskTracker,
+) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     // Nobody closes the semaphore.
     while let Ok(place) = room.clone().acquire_owned().await {
@@ -99,7 +104,7 @@ pub async fn serve(listener: UnixListener, operator: Arc<dyn Operator>) {
             continue;
         };
         let operator = operator.clone();
-        tokio::spawn(async move {
+        conversations.spawn(async move {
             if let Err(error) = converse(stream, &*operator).await {
                 tracing::debug!("a command was not answered: {error}");
             }
@@ -280,7 +285,7 @@ mod tests {
         let entered = runtime.enter();
         let listener = listen(state).unwrap();
         drop(entered);
-        runtime.spawn(serve(listener, Arc::new(OnlyLocks(locks.clone()))));
+        runtime.spawn(serve(listener, Arc::new(OnlyLocks(locks.clone())), TaskTracker::new()));
         (runtime, locks)
     }
 

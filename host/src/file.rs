@@ -43,6 +43,7 @@ pub(crate) struct File {
     pub(crate) shadow_ignore: Vec<String>,
     pub(crate) no_watch: bool,
     pub(crate) generations: Option<usize>,
+    pub(crate) reexec: bool,
     #[serde(deserialize_with = "duration")]
     pub(crate) plugin_deadline: Option<Duration>,
     #[serde(deserialize_with = "duration")]
@@ -236,6 +237,7 @@ impl File {
             shadow_ignore: [flags.shadow_ignore, self.shadow_ignore].concat(),
             no_watch: flags.no_watch || self.no_watch,
             generations: flags.generations.or(self.generations),
+            reexec: flags.reexec || self.reexec,
             plugin_deadline: flags.plugin_deadline.or(self.plugin_deadline),
             plugin_slow: flags.plugin_slow.or(self.plugin_slow),
             trust: TrustFlags {

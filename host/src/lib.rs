@@ -8,6 +8,7 @@ pub mod echo;
 mod events;
 mod file;
 pub mod fixtures;
+pub mod handover;
 pub mod inspect;
 mod live;
 pub mod locks;

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use host::cli::{Cli, Command};
+use host::handover::supervise;
 use host::operator::Command as Tell;
 use host::{
     echo, fixtures, inspect, locks, logging, new, proxy, sign, status, tell, test, trust, vendor,
@@ -27,12 +28,14 @@ fn main() -> ExitCode {
         Some(Command::Locks(args)) => locks::run(&args),
         Some(Command::Reload(args)) => tell::run(&args, Tell::Reload),
         Some(Command::Rollback(args)) => tell::run(&args, Tell::Rollback),
+        Some(Command::Restart(args)) => tell::run(&args, Tell::Restart),
         Some(Command::Promote(args)) => tell::run(&args.host, Tell::Promote { force: args.force }),
         Some(Command::Disable(args)) => tell::run(&args.host, Tell::Disable { id: args.id }),
         Some(Command::Enable(args)) => tell::run(&args.host, Tell::Enable { id: args.id }),
         Some(Command::Status(args)) => status::run(&args),
         Some(Command::Test(args)) => test::run(&args),
         Some(Command::Fixtures(args)) => fixtures::run(&args),
+        Some(Command::Supervise) => supervise::run(),
     };
     result.unwrap_or_else(|error| {
         logging::last_words(&error);

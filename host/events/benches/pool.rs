@@ -124,17 +124,35 @@ fn show(what: &str, rate: Rate, base: Rate) {
     );
 }
 
+/// The plugin `pass` without its export for many events: each event has a call of its own.
+fn one_a_call(folder: &std::path::Path) -> std::path::PathBuf {
+    let (many, none) = (b"handle_events", b"handle_no_one");
+    let mut wasm = std::fs::read(guest("rust", "pass")).unwrap();
+    let places: Vec<_> =
+        (0..wasm.len() - many.len()).filter(|at| wasm[*at..].starts_with(many)).collect();
+    for at in places {
+        wasm[at..at + none.len()].copy_from_slice(none);
+    }
+    let path = folder.join("pass.wasm");
+    std::fs::write(&path, wasm).unwrap();
+    path
+}
+
 fn throughput(runtime: &tokio::runtime::Runtime) {
     let event = runtime.block_on(prepared());
     let mut request = Vec::new();
     host_events::codec::to_protobuf(LOGIN.as_bytes(), &mut request).unwrap();
     let mut bare = bare(&request);
     let seconds = Duration::from_secs(2);
-    let plugins: Vec<_> = [("pass", 1), ("pass", 2), ("touch", 1), ("touch", 2)]
-        .map(|(name, slots)| {
-            (name, slots, runtime.block_on(load(guest("rust", name), slots, seconds)))
-        })
-        .into();
+    let folder = tempfile::tempdir().unwrap();
+    let mut plugins = vec![(
+        "pass without handle_events",
+        1,
+        runtime.block_on(load(one_a_call(folder.path()), 1, seconds)),
+    )];
+    for (name, slots) in [("pass", 1), ("pass", 2), ("touch", 1), ("touch", 2)] {
+        plugins.push((name, slots, runtime.block_on(load(guest("rust", name), slots, seconds))));
+    }
     let cases: Vec<_> = plugins
         .iter()
         .flat_map(|(name, slots, plugin)| [1, 256].map(|batch| (*name, *slots, plugin, batch)))
@@ -151,8 +169,34 @@ fn throughput(runtime: &tokio::runtime::Runtime) {
     println!("an event of {} bytes in protobuf", request.len());
     show("Extism alone, echo, one an event", base, base);
     for ((name, slots, _, batch), rates) in cases.iter().zip(rates) {
-        show(&format!("{name}, {slots} slot(s), {batch} a call at most"), median(rates), base);
+        show(&format!("{name}, {slots} slot(s), {batch} at a time"), median(rates), base);
     }
+}
+
+/// What a second core gains: everything on one, and then on two, in turns.
+fn cores() {
+    let mut rates = [Vec::new(), Vec::new()];
+    for _ in 0..TURNS {
+        for (cores, rates) in [1, 2].into_iter().zip(&mut rates) {
+            // The threads that come of this one stay on its cores.
+            let mut allowed = nix::sched::CpuSet::new();
+            (0..cores).for_each(|core| allowed.set(core).unwrap());
+            nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &allowed).unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread();
+            let runtime = { runtime }.worker_threads(cores).enable_all().build().unwrap();
+            let seconds = Duration::from_secs(2);
+            let plugin = runtime.block_on(load(guest("rust", "touch"), cores, seconds));
+            let event = runtime.block_on(prepared());
+            rates.push(asked(&runtime, &plugin, &event, 256));
+        }
+    }
+    let [one, two] = rates.map(median);
+    println!(
+        "touch, 256 at a time: {:.0} events/s on one core, {:.0} on two, {:.2} ×",
+        one.per_second,
+        two.per_second,
+        two.per_second / one.per_second
+    );
 }
 
 /// The times of single calls of a healthy plugin, a hundred a second.
@@ -220,4 +264,6 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     throughput(&runtime);
     neighbours(&runtime);
+    drop(runtime);
+    cores();
 }

@@ -27,12 +27,12 @@ pub struct Pipeline {
 impl Pipeline {
     /// A pipeline. Each sink gets each event, in the order in which they came.
     pub fn new(chain: Chain, sinks: Vec<Box<dyn Sink>>, metrics: Metrics) -> Self {
-        Self {
-            chain: Arc::new(ArcSwap::from_pointee(chain)),
-            sinks,
-            metrics,
-            log: LogLimit::default(),
-        }
+        Self::around(Arc::new(ArcSwap::from_pointee(chain)), sinks, metrics)
+    }
+
+    /// A pipeline around a chain that another one has passed before.
+    pub fn around(chain: Arc<ArcSwap<Chain>>, sinks: Vec<Box<dyn Sink>>, metrics: Metrics) -> Self {
+        Self { chain, sinks, metrics, log: LogLimit::default() }
     }
 
     /// Where the chain is that events pass: what is stored there is passed by those that come then. A

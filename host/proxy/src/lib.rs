@@ -1,7 +1,7 @@
 //! Tenon's reverse proxy.
 //!
 //! A request's way is [`Proxy`]'s: HTTP checks → PRE plugins → authentication → POST plugins →
-//! reverse proxy → upstream, and back. [`native`] loads the plugins that it passes; [`serve`] takes
+//! reverse proxy → upstream, and back. [`native`] loads the plugins that it passes; a [`Server`] takes
 //! the connections that it comes in on.
 
 mod access;
@@ -39,7 +39,7 @@ pub use chain::{Chain, InUse, LockCheck, Parts};
 pub use config::{ClientConfig, Config, Drain, Limits, Prefix, Target, Timeouts, UpstreamHttp};
 pub use metrics::Metrics;
 pub use phase::Phase;
-pub use server::{Drained, Listen, Tls, serve};
+pub use server::{Drained, Listen, Server, Tls};
 pub use service::Proxy;
 pub use shadow::{Difference, Report, Shadow, ShadowError, ShadowSettings, Target as ShadowTarget};
 pub use stage::{Breaker, Counts, Life, OnPanic, Place, Policy, Stage, State, Stats};

@@ -42,6 +42,7 @@ use hyper::body::Incoming;
 use route::Route;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 
 /// What the routes and answers are, in OpenAPI's terms.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -62,9 +63,9 @@ impl Admin {
         Self { operator, metrics, access, gauges }
     }
 
-    /// Serves until the process ends.
-    pub async fn serve(self, listener: TcpListener) {
-        server::serve(Arc::new(self), listener).await;
+    /// Serves until the process ends. Each connection is a task of `conversations`.
+    pub async fn serve(self: Arc<Self>, listener: Arc<TcpListener>, conversations: TaskTracker) {
+        server::serve(self, &listener, &conversations).await;
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {

@@ -43,6 +43,7 @@ impl Route {
             "/api/locks" => Self::Locks,
             "/api/reload" => command(Command::Reload),
             "/api/rollback" => command(Command::Rollback),
+            "/api/restart" => command(Command::Restart),
             "/api/promote" => Self::Do(Action::Promote),
             path => match path.strip_prefix("/api/locks/") {
                 Some(name) if !name.is_empty() && !name.contains('/') => {

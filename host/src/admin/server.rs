@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 /// So many connections are served at a time; others wait in the system's queue.
 const CONNECTIONS: usize = 64;
@@ -21,7 +22,7 @@ const LIFETIME: Duration = Duration::from_secs(300);
 /// … and cut off after that: whoever waits for a command has as long to see what came of it.
 const LAST_ANSWER: Duration = Duration::from_secs(300);
 
-pub(super) async fn serve(admin: Arc<Admin>, listener: TcpListener) {
+pub(super) async fn serve(admin: Arc<Admin>, listener: &TcpListener, conversations: &TaskTracker) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     // Nobody closes the semaphore.
     while let Ok(place) = room.clone().acquire_owned().await {
@@ -31,7 +32,7 @@ pub(super) async fn serve(admin: Arc<Admin>, listener: TcpListener) {
             continue;
         };
         let admin = admin.clone();
-        tokio::spawn(async move {
+        conversations.spawn(async move {
             if let Err(error) = converse(stream, admin).await {
                 tracing::debug!("an admin connection ended: {error}");
             }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// What is known of events before anything is opened or loaded.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct EventsConfig {
     pub(crate) plugins: Vec<Manifest>,
     pub(crate) to: EventsTo,
@@ -22,7 +22,7 @@ pub(crate) struct EventsConfig {
 }
 
 /// Where audit events go.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EventsTo {
     Nowhere,
     Log,

@@ -3,9 +3,11 @@
 mod alerts;
 mod audit;
 mod config;
+mod run;
 
 pub(crate) use config::{EventsConfig, Secret, as_text, manifest};
 
+use crate::handover::Heir;
 use crate::trust::Trust;
 use alerts::AlertFile;
 use anyhow::{Context, Result};
@@ -18,18 +20,15 @@ use host_events::store::{DEFAULT_LIMIT, DiskStore, FILE_NAME, Store};
 use host_events::{
     AlertLog, Alerts, Chain, Event, EventPlugin, Manifest, Pipeline, Services, Sink,
 };
-use host_proxy::{AuditEvent, AuditQueue, LockCheck, Metrics};
+use host_proxy::{AuditQueue, LockCheck, Metrics};
+use run::{Running, Sources};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::{Receiver, channel};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc::Receiver;
 
 /// So many events of the proxy wait for the pipeline; what comes beyond them is dropped and counted.
 const QUEUE: usize = 8192;
-/// So many wait in the pipeline itself: what one turn of it takes, twice.
-const PIPELINE: usize = 512;
 
 /// Events that wait get so long to arrive when the host ends, whatever requests get.
 const LEAST: Duration = Duration::from_secs(2);
@@ -52,14 +51,23 @@ impl LockCheck for ProxyLocks {
     }
 }
 
-/// The pipeline, as it runs.
+/// The pipeline.
 pub(crate) struct Events {
     /// Where the proxy's events go.
     pub(crate) queue: Arc<AuditQueue>,
     /// What they pass.
     pub(crate) chain: Arc<ArcSwap<Chain>>,
-    end: watch::Sender<bool>,
-    running: JoinHandle<Result<()>>,
+    config: EventsConfig,
+    counts: host_events::Metrics,
+    origin: Arc<Origin>,
+    state: State,
+}
+
+enum State {
+    Running(Running),
+    Paused(Sources),
+    /// Only while it goes from one to the other, and after a mistake of ours.
+    Gone,
 }
 
 /// What event plugins are loaded with.
@@ -77,7 +85,7 @@ impl EventLoader {
         config: &EventsConfig,
         trust: &Trust,
         state: &Path,
-        store: Arc<DiskStore>,
+        store: Arc<impl Store + Locks + 'static>,
         metrics: &Metrics,
     ) -> Result<Self> {
         let counts = host_events::Metrics::default();
@@ -112,77 +120,105 @@ impl EventLoader {
 }
 
 impl Events {
-    /// Opens the sinks and starts the pipeline, without plugins.
+    /// Opens the sinks and starts the pipeline, without plugins. Events of a process that this one has
+    /// taken over from come out of `handed`.
     pub(crate) fn start(
         config: EventsConfig,
         loader: &EventLoader,
         upstream: String,
         metrics: &Metrics,
+        handed: Option<Receiver<Event>>,
     ) -> Result<Self> {
-        let sink: Option<Box<dyn Sink>> = match &config.to {
-            EventsTo::Nowhere => None,
-            EventsTo::Log => Some(Box::new(LogSink)),
-            EventsTo::File(path) => {
-                let file = FileSink::open(path, config.rotation);
-                Some(Box::new(
-                    file.with_context(|| format!("--events {} cannot be written", path.display()))?,
-                ))
-            }
-        };
-        let pipeline =
-            Pipeline::new(Chain::default(), sink.into_iter().collect(), loader.counts.clone());
-        let chain = pipeline.chain();
         let (queue, receiver) = AuditQueue::new(QUEUE, metrics);
-        let (end, ending) = watch::channel(false);
-        let origin = Origin { cluster: config.cluster, upstream };
-        let running = tokio::spawn(run(pipeline, receiver, origin, ending));
-        Ok(Self { queue, chain, end, running })
+        let origin = Arc::new(Origin { cluster: config.cluster.clone(), upstream });
+        let mut events = Self {
+            queue,
+            chain: Arc::default(),
+            config,
+            counts: loader.counts.clone(),
+            origin,
+            state: State::Paused(Sources { queue: receiver, handed }),
+        };
+        events.resume()?;
+        Ok(events)
     }
 
     /// Ends when the pipeline does, which is only by a plugin that must not fail.
     pub(crate) async fn stopped(&mut self) -> Result<()> {
-        (&mut self.running).await.context("the pipeline of events has ended")?
-    }
-
-    /// Takes no more events and lets those that wait arrive.
-    pub(crate) async fn finish(self, timeout: Duration) {
-        let _ = self.end.send(true);
-        let timeout = timeout.max(LEAST);
-        match tokio::time::timeout(timeout, self.running).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => tracing::error!("{error:#}"),
-            Ok(Err(error)) => tracing::error!("the pipeline of events has ended: {error}"),
-            Err(_) => tracing::error!("events are lost: {timeout:?} were not enough to end them"),
+        match &mut self.state {
+            State::Running(running) => running.stopped().await,
+            State::Paused(_) | State::Gone => std::future::pending().await,
         }
     }
-}
 
-/// Takes events from the proxy into the pipeline until it is told to end.
-async fn run(
-    pipeline: Pipeline,
-    mut queue: Receiver<AuditEvent>,
-    origin: Origin,
-    mut ending: watch::Receiver<bool>,
-) -> Result<()> {
-    let (events, source) = channel::<Event>(PIPELINE);
-    let pipeline = tokio::spawn(pipeline.run(source));
-    let mut waiting = Vec::new();
-    loop {
-        tokio::select! {
-            count = queue.recv_many(&mut waiting, PIPELINE) => if count == 0 { break },
-            // A plugin that must not fail has failed.
-            () = events.closed() => break,
-            // What is in it by then still comes out.
-            _ = ending.changed() => queue.close(),
-        }
-        for event in waiting.drain(..) {
-            if events.send(origin.event(event)).await.is_err() {
-                queue.close();
+    /// Lets the events arrive that are there, and closes the sinks. Others wait in the queue.
+    pub(crate) async fn pause(&mut self) -> Result<()> {
+        match std::mem::replace(&mut self.state, State::Gone) {
+            State::Running(running) => {
+                let (ended, sources) = running.pause().await?;
+                self.state = State::Paused(sources);
+                ended
+            }
+            other => {
+                self.state = other;
+                Ok(())
             }
         }
     }
-    drop(events);
-    Ok(pipeline.await??)
+
+    /// Opens the sinks, and takes up what waits.
+    pub(crate) fn resume(&mut self) -> Result<()> {
+        let sinks = self.sinks()?;
+        if let Some(sources) = self.sources() {
+            let pipeline = Pipeline::around(self.chain.clone(), sinks, self.counts.clone());
+            let running = Running::pipeline(pipeline, sources, self.origin.clone());
+            self.state = State::Running(running);
+        }
+        Ok(())
+    }
+
+    /// Hands what waits, and what comes, to the process that has taken over.
+    pub(crate) fn forward(&mut self, heir: Heir) {
+        if let Some(sources) = self.sources() {
+            let running = Running::forwarding(heir, sources, self.origin.clone());
+            self.state = State::Running(running);
+        }
+    }
+
+    /// Takes no more events and lets those that wait arrive.
+    pub(crate) async fn finish(mut self, timeout: Duration) {
+        let State::Running(running) = std::mem::replace(&mut self.state, State::Gone) else {
+            return;
+        };
+        let timeout = timeout.max(LEAST);
+        match tokio::time::timeout(timeout, running.finish()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!("{error:#}"),
+            Err(_) => tracing::error!("events are lost: {timeout:?} were not enough to end them"),
+        }
+    }
+
+    fn sources(&mut self) -> Option<Sources> {
+        match std::mem::replace(&mut self.state, State::Gone) {
+            State::Paused(sources) => Some(sources),
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    fn sinks(&self) -> Result<Vec<Box<dyn Sink>>> {
+        Ok(match &self.config.to {
+            EventsTo::Nowhere => Vec::new(),
+            EventsTo::Log => vec![Box::new(LogSink)],
+            EventsTo::File(path) => {
+                let file = FileSink::open(path, self.config.rotation);
+                let cannot = || format!("--events {} cannot be written", path.display());
+                vec![Box::new(file.with_context(cannot)?)]
+            }
+        })
+    }
 }
 
 /// Tells wasmtime to keep compiled code in the state folder, where only this user can write: the

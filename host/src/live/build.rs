@@ -37,6 +37,8 @@ pub(crate) struct Refused {
     pub(crate) info: Option<Box<Info>>,
     /// For people, the file's name included.
     pub(crate) why: String,
+    /// Too many libraries are mapped: nothing else is wrong.
+    pub(crate) exhausted: bool,
 }
 
 impl Refused {
@@ -47,12 +49,24 @@ impl Refused {
         info: Option<Box<Info>>,
         why: String,
     ) -> Self {
-        Self { key: Some(key), content, path, info, why }
+        Self { key: Some(key), content, path, info, why, exhausted: false }
     }
 
     /// That is about no one plugin.
     pub(crate) fn whole(why: impl Into<String>) -> Self {
-        Self { key: None, content: None, path: PathBuf::new(), info: None, why: why.into() }
+        Self {
+            key: None,
+            content: None,
+            path: PathBuf::new(),
+            info: None,
+            why: why.into(),
+            exhausted: false,
+        }
+    }
+
+    /// Of an error that is about no one plugin.
+    pub(crate) fn error(error: &anyhow::Error) -> Self {
+        Self { exhausted: error.is::<Exhausted>(), ..Self::whole(format!("{error:#}")) }
     }
 }
 
@@ -314,20 +328,27 @@ impl Builder<'_> {
             return Ok(());
         }
         let refused = new.iter().map(|it| {
-            let why = exhausted(&it.path, mapped, budget);
-            Refused::of(it.key.clone(), it.path.clone(), Some(it.content.sha256.clone()), None, why)
+            let why = Exhausted { path: it.path.clone(), mapped, budget }.to_string();
+            let content = Some(it.content.sha256.clone());
+            let refused = Refused::of(it.key.clone(), it.path.clone(), content, None, why);
+            Refused { exhausted: true, ..refused }
         });
         Err(refused.collect())
     }
 }
 
-/// What a reload comes to that would map more than may be: the place for a host that replaces itself.
-pub(super) fn exhausted(path: &std::path::Path, mapped: usize, budget: usize) -> String {
-    format!(
-        "{}: refused: {mapped} native libraries are mapped, and there may be {budget}, since none is \
-         ever unmapped; restart the host, or give it more with --generations",
-        path.display()
-    )
+/// What a reload comes to that would map more than may be.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{}: refused: {mapped} native libraries are mapped, and there may be {budget}, since none is ever \
+     unmapped; tell the host to restart (host restart), start it with --reexec so that it does by \
+     itself, or give it more with --generations",
+    .path.display()
+)]
+pub(super) struct Exhausted {
+    pub(super) path: PathBuf,
+    pub(super) mapped: usize,
+    pub(super) budget: usize,
 }
 
 const NO_PIPELINE: &str = "this host was started without events, so event plugins cannot be added \

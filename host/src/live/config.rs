@@ -57,6 +57,7 @@ fn fixed(args: &ProxyArgs) -> Vec<(&'static str, String)> {
     keys!(
         port "port", target "target", prefix "prefix", state "state",
         register_timeout "register-timeout", no_watch "no-watch", generations "generations",
+        reexec "reexec",
         events "events", events_size "events-size", events_keep "events-keep", alerts "alerts",
         cluster_name "cluster-name", identity_header "identity-header",
         forward_authorization "forward-authorization", tls_cert "tls-cert", tls_key "tls-key",

@@ -23,6 +23,7 @@ mod config;
 mod contents;
 mod declared;
 mod first;
+mod handover;
 mod operate;
 mod past;
 mod promote;
@@ -35,8 +36,9 @@ mod status;
 mod watch;
 
 pub(crate) use config::Source;
-pub(crate) use declared::Declared;
+pub(crate) use declared::{Declared, Key};
 pub(crate) use first::First;
+pub(crate) use handover::{Request, Requests};
 pub(crate) use operate::Operated;
 pub(crate) use record::{Folder, Record};
 pub(crate) use reload::Trigger;
@@ -53,7 +55,7 @@ use host_proxy::{AuditLog, AuditQueue, Chain, InUse, LockCheck, Metrics, Proxy, 
 use past::Past;
 use record::Held;
 use set::Set;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 /// What plugins are loaded with, and where they are put: fixed while the host runs.
@@ -71,6 +73,9 @@ pub(crate) struct World {
     /// The state folder; none if another host has it, or it cannot be used.
     pub(crate) folder: Option<Folder>,
     pub(crate) budget: usize,
+    /// Whether another process takes over when the budget is used up.
+    pub(crate) reexec: bool,
+    pub(crate) successors: Requests,
     pub(crate) queue: Option<Arc<AuditQueue>>,
     pub(crate) started: SystemTime,
     /// The URL of where it listens.
@@ -84,6 +89,8 @@ pub(crate) struct Live {
     turn: tokio::sync::Mutex<()>,
     now: Mutex<Now>,
     meters: status::Meters,
+    /// The process that has taken over.
+    heir: OnceLock<u32>,
 }
 
 /// What is in use.
@@ -130,6 +137,7 @@ impl Live {
                 drained: Some(drained),
             }),
             meters,
+            heir: OnceLock::new(),
             world,
         };
         set.take_over(&Set::default());

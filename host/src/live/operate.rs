@@ -1,6 +1,7 @@
 //! What an operator tells the host.
 
 use super::Live;
+use super::handover::BY_OPERATOR;
 use super::promote::NotPromoted;
 use super::reload::Trigger;
 use super::rollback::NoRollback;
@@ -46,7 +47,15 @@ impl Operator for Operated {
 
 impl Live {
     async fn command(self: Arc<Self>, command: Command) -> Result<String, Declined> {
+        self.succeeded().map_err(|why| declined(Reason::Conflict, why))?;
         match command {
+            Command::Restart => {
+                let _turn = self.turn.lock().await;
+                self.succeeded().map_err(|why| declined(Reason::Conflict, why))?;
+                self.hand_over()
+                    .await
+                    .map_err(|why| declined(Reason::Failed, format!("this process goes on: {why}")))
+            }
             Command::Reload => self
                 .reload(Trigger::Command)
                 .await
@@ -64,7 +73,7 @@ impl Live {
             }),
             Command::Disable { id } => {
                 let (_turn, stage) = (self.turn.lock().await, self.stage(id)?);
-                stage.disable("by an operator").map_err(|why| declined(Reason::Conflict, why))?;
+                stage.disable(BY_OPERATOR).map_err(|why| declined(Reason::Conflict, why))?;
                 Ok(format!("{} is disabled", stage.plugin.info.name))
             }
             Command::Enable { id } => {

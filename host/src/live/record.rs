@@ -65,6 +65,29 @@ impl Record {
         Self { clean: true, ..Self::default() }
     }
 
+    /// That in a state folder, which may be another process's. One that cannot be read is none, which the
+    /// log tells.
+    pub(crate) fn read(folder: &Path) -> Self {
+        let path = folder.join(RECORD);
+        let read = || -> Result<Option<Self>> {
+            match fs::read(&path) {
+                Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        };
+        match read() {
+            Ok(found) => found.unwrap_or_else(Self::none),
+            Err(error) => {
+                let path = path.display();
+                tracing::error!(
+                    "{path}, where the plugins of the last run are, cannot be read: {error}"
+                );
+                Self::none()
+            }
+        }
+    }
+
     /// What was in use, by key.
     pub(crate) fn in_use(&self) -> BTreeMap<Key, Entry> {
         by_key(self.plugins.clone())
@@ -80,7 +103,7 @@ pub(crate) fn by_key(entries: Vec<Entry>) -> BTreeMap<Key, Entry> {
 pub(crate) struct Folder {
     path: PathBuf,
     /// Locked: released by the system when the process ends, however it does.
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -91,32 +114,28 @@ impl Folder {
         let options = File::options().create(true).append(true).open(path.join(LOCK));
         let lock = options.with_context(cannot)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Self { path: path.to_owned(), _lock: lock })),
+            Ok(()) => Ok(Some(Self { path: path.to_owned(), lock })),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error)) => Err(error).with_context(cannot),
         }
     }
 
+    /// Lets another host have it.
+    pub(crate) fn release(&self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::error!("the state folder {} is not given up: {error}", self.path.display());
+        }
+    }
+
+    /// Takes it again.
+    pub(crate) fn retake(&self) -> Result<()> {
+        let path = self.path.display();
+        self.lock.try_lock().with_context(|| format!("another host has the state folder {path}"))
+    }
+
     /// The record of the last run. One that cannot be read is none, which the log tells.
     pub(crate) fn record(&self) -> Record {
-        let path = self.path.join(RECORD);
-        let read = || -> Result<Option<Record>> {
-            match fs::read(&path) {
-                Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error.into()),
-            }
-        };
-        match read() {
-            Ok(found) => found.unwrap_or_else(Record::none),
-            Err(error) => {
-                let path = path.display();
-                tracing::error!(
-                    "{path}, where the plugins of the last run are, cannot be read: {error}"
-                );
-                Record::none()
-            }
-        }
+        Record::read(&self.path)
     }
 
     /// Replaces the record: all of it is on disk when this returns, or the old one is still there.

@@ -48,6 +48,7 @@ impl Live {
     /// Loads what has changed and puts it in use. Says what has changed, or why nothing has.
     pub(crate) async fn reload(self: &Arc<Self>, trigger: Trigger) -> Result<String, String> {
         let _turn = self.turn.lock().await;
+        self.succeeded()?;
         let outcome = match self.asked(trigger) {
             Ok(asked) => self.build(trigger, &asked).await.map(|ready| (asked, ready)),
             Err(refused) => Err(vec![refused]),
@@ -59,7 +60,7 @@ impl Live {
                 return Ok(String::new());
             }
             Ok((changes, notes)) => (true, told(&changes, &notes)),
-            Err(refused) => (false, self.refuse(refused)),
+            Err(refused) => self.replace_or_refuse(refused).await,
         };
         match succeeded {
             true => tracing::info!(trigger = trigger.as_str(), "reloaded: {message}"),
@@ -135,7 +136,7 @@ impl Live {
         let credentials = declared.credentials.clone();
         let mut set = Set { slots, events, credentials, shadows: Vec::new() };
         let shadows = tokio::task::block_in_place(|| builder.shadows(declared, &set));
-        set.shadows = shadows.map_err(|error| vec![Refused::whole(format!("{error:#}"))])?;
+        set.shadows = shadows.map_err(|error| vec![Refused::error(&error)])?;
         Ok(Ready { set, holds: builder.holds })
     }
 
@@ -170,6 +171,17 @@ impl Live {
         Ok((changes, notes))
     }
 
+    /// Has another process take over if all that is missing is room for libraries, which it has.
+    async fn replace_or_refuse(&self, refused: Vec<Refused>) -> (bool, String) {
+        if !self.world.reexec || !refused.iter().all(|it| it.exhausted) {
+            return (false, self.refuse(refused));
+        }
+        match self.hand_over().await {
+            Ok(message) => (true, message),
+            Err(why) => (false, format!("{}; {why}", self.refuse(refused))),
+        }
+    }
+
     /// Notes what was refused; says why.
     fn refuse(&self, refused: Vec<Refused>) -> String {
         let mut now = self.lock();
@@ -199,7 +211,7 @@ fn misplaced(set: &Set, why: String) -> Refused {
     let (key, content) = (Some(slot.key.clone()), Some(slot.sha256().to_owned()));
     let plugin = &slot.stage.plugin;
     let info = Some(Box::new(plugin.info.clone()));
-    Refused { key, content, path: plugin.path.clone(), info, why }
+    Refused { key, content, path: plugin.path.clone(), info, why, exhausted: false }
 }
 
 /// A sentence of what has changed.

@@ -1,6 +1,6 @@
 //! Shadows beside the set in use.
 
-use super::build::{Builder, exhausted};
+use super::build::{Builder, Exhausted};
 use super::contents;
 use super::declared::Declared;
 use super::set::Set;
@@ -95,7 +95,7 @@ impl Builder<'_> {
         if let Some(budget) = self.budget {
             let mapped = self.loaders.native.mapped();
             if mapped >= budget && !self.loaders.native.has_mapped(&content.sha256) {
-                return Err(anyhow!(exhausted(&path, mapped, budget)));
+                return Err(Exhausted { path, mapped, budget }.into());
             }
         }
         let policy = |place| declared.policy(place);

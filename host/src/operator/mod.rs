@@ -25,6 +25,8 @@ pub enum Command {
     Reload,
     /// Bring the last set of plugins back.
     Rollback,
+    /// Have another process take over, which loads everything anew. No connection is dropped.
+    Restart,
     /// Put the shadow in the place of what it was compared with.
     Promote {
         /// Also if their decisions differed too often.

@@ -9,6 +9,7 @@ mod contract;
 mod middleware;
 
 use crate::Usage;
+use crate::config::Checked;
 use crate::events::{as_text, code_cache};
 use crate::plugins::Settings;
 use crate::trust::Trust;
@@ -97,6 +98,16 @@ impl Sandbox {
 }
 
 impl ModuleLoader {
+    pub(crate) fn new(config: &Checked, host: Arc<HostSide>, store: Arc<dyn Store>) -> Self {
+        Self {
+            host,
+            store,
+            state: config.state.clone(),
+            idle: config.proxy.timeouts.idle,
+            trust: config.trust.clone(),
+        }
+    }
+
     /// Loads a module: this content, whatever is at `path` by now. Blocks while it is compiled: not
     /// for a thread of the runtime, but on one that knows it.
     pub(crate) fn load(

@@ -8,13 +8,14 @@ const JSON: (&str, &str) = ("Content-Type", "application/json");
 const OURS: (&str, &str) = ("X-Tenon-Admin", "1");
 
 /// Every route that shows or changes something.
-const ROUTES: [&str; 9] = [
+const ROUTES: [&str; 10] = [
     "GET /api/status",
     "GET /api/locks",
     "GET /api/openapi.json",
     "GET /metrics",
     "POST /api/reload",
     "POST /api/rollback",
+    "POST /api/restart",
     "POST /api/promote",
     "POST /api/plugins/1/disable",
     "DELETE /api/locks/bob",

@@ -26,6 +26,7 @@ fn each_command_reaches_the_operator_and_says_what_came_of_it() {
         ("POST /api/reload", "{}", Command::Reload),
         ("POST /api/reload", "", Command::Reload),
         ("POST /api/rollback", " {} ", Command::Rollback),
+        ("POST /api/restart", "{}", Command::Restart),
         ("POST /api/promote", "{}", Command::Promote { force: false }),
         ("POST /api/promote", "{\"force\": true}", Command::Promote { force: true }),
         ("POST /api/plugins/7/disable", "{}", Command::Disable { id: 7 }),

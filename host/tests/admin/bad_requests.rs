@@ -48,6 +48,7 @@ fn a_wrong_method_is_answered_with_the_right_ones() {
         ("/api/locks/bob", "DELETE", "POST"),
         ("/api/reload", "POST", "GET"),
         ("/api/rollback", "POST", "OPTIONS"),
+        ("/api/restart", "POST", "GET"),
         ("/api/promote", "POST", "PATCH"),
         ("/api/plugins/1/disable", "POST", "DELETE"),
         ("/api/plugins/1/enable", "POST", "TRACE"),

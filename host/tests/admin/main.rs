@@ -22,6 +22,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
+use tokio_util::task::TaskTracker;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -49,7 +50,7 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let operator = Arc::new(Mock::default());
         let admin = Admin::new(operator.clone(), Arc::new(Metrics::new()), access);
-        runtime.spawn(admin.serve(listener));
+        runtime.spawn(Arc::new(admin).serve(Arc::new(listener), TaskTracker::new()));
         Self { address, operator, _runtime: runtime }
     }
 

@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 /// no event waits long behind others.
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 256 << 10;
+/// So many calls are handed to a slot at a time where each event has one of its own.
+const CALLS: usize = 16;
 
 /// An event plugin, ready to be asked.
 pub struct EventPlugin {
@@ -134,18 +136,8 @@ impl EventPlugin {
     /// place. Many go into one call if the plugin can take that.
     pub async fn handle(&self, events: &mut [Option<Event>]) -> Result<(), Stopped> {
         match &self.entry {
-            Entry::Json(export) => {
-                for place in events {
-                    let Some(event) = place else { continue };
-                    let answer = self.ask(export, event.json().to_vec(), None).await;
-                    let answer = answer.and_then(|json| read_json(json, event));
-                    self.settle(place, answer)?;
-                }
-            }
-            Entry::Protobuf { one, many: None } => {
-                for place in events {
-                    self.handle_one(one, place).await?;
-                }
+            Entry::Json(one) | Entry::Protobuf { one, many: None } => {
+                self.handle_each(one, events).await?;
             }
             Entry::Protobuf { one, many: Some(many) } => {
                 let mut rest = events;
@@ -154,7 +146,7 @@ impl EventPlugin {
                     let count = self.fill(rest, &mut input);
                     let (batch, behind) = rest.split_at_mut(count);
                     match batch {
-                        [place] => self.handle_one(one, place).await?,
+                        [_] => self.handle_each(one, batch).await?,
                         batch => self.handle_batch(one, many, batch, input).await?,
                     }
                     rest = behind;
@@ -164,13 +156,70 @@ impl EventPlugin {
         Ok(())
     }
 
-    async fn handle_one(&self, one: &Arc<str>, place: &mut Option<Event>) -> Result<(), Stopped> {
-        let Some(one_of) = self.one_of(place) else { return Ok(()) };
+    /// A call for each event, in the order of the events.
+    async fn handle_each(
+        &self,
+        one: &Arc<str>,
+        mut events: &mut [Option<Event>],
+    ) -> Result<(), Stopped> {
+        while !events.is_empty() {
+            let inputs = events.iter_mut().filter_map(|place| self.input(place).ok().flatten());
+            let inputs: Vec<_> = inputs.take(CALLS).collect();
+            let mut answers = match inputs.is_empty() {
+                true => Vec::new(),
+                false => self.ask_each(one, inputs).await,
+            }
+            .into_iter();
+            let mut done = 0;
+            for place in &mut *events {
+                match self.is_asked(place) {
+                    // What has no form that the plugin could be asked about goes on as it is.
+                    Err(error) => self.unreadable(&error),
+                    Ok(false) => {}
+                    Ok(true) => {
+                        let Some(answer) = answers.next() else { break };
+                        let answer = answer.and_then(|output| self.read(output, place));
+                        self.settle(place, answer)?;
+                    }
+                }
+                done += 1;
+            }
+            events = &mut events[done..];
+        }
+        Ok(())
+    }
+
+    /// What the plugin is asked about an event, unless there is none.
+    fn input(&self, place: &mut Option<Event>) -> Result<Option<Vec<u8>>, CodecError> {
+        let Some(event) = place else { return Ok(None) };
+        if let Entry::Json(_) = self.entry {
+            return Ok(Some(event.json().to_vec()));
+        }
+        let one_of = event.one_of()?;
         let mut input = Vec::with_capacity(one_of.len() + 8);
-        message::encode_request(&one_of, &mut input);
-        let answer = self.ask(one, input, None).await;
-        let answer = answer.and_then(|response| decode(&response, &one_of));
-        self.settle(place, answer)
+        message::encode_request(one_of, &mut input);
+        Ok(Some(input))
+    }
+
+    /// Whether [`Self::input`] has something.
+    fn is_asked(&self, place: &mut Option<Event>) -> Result<bool, CodecError> {
+        match (place, &self.entry) {
+            (None, _) => Ok(false),
+            (Some(_), Entry::Json(_)) => Ok(true),
+            (Some(event), Entry::Protobuf { .. }) => event.one_of().map(|_| true),
+        }
+    }
+
+    /// What the plugin has answered.
+    fn read(&self, output: Vec<u8>, place: &mut Option<Event>) -> Result<Answer, Failure> {
+        let Some(event) = place else { return Ok(Answer::Skip) };
+        match self.entry {
+            Entry::Json(_) => read_json(output, event),
+            Entry::Protobuf { .. } => match event.one_of() {
+                Ok(one_of) => decode(&output, one_of),
+                Err(error) => Err(garbage(error.to_string())),
+            },
+        }
     }
 
     /// One call for many events; if it fails, a call for each of them.
@@ -185,7 +234,7 @@ impl EventPlugin {
             return Ok(());
         }
         let asked = batch.iter_mut().flatten().filter_map(|event| event.one_of().ok()).count();
-        let answers = match self.ask(many, input, Some(asked)).await {
+        let answers = match self.ask_batch(many, input, asked).await {
             Ok(output) => decode_batch(&output, batch),
             Err(failure) => Err(failure),
         };
@@ -199,11 +248,7 @@ impl EventPlugin {
                     }
                 }
             }
-            Err(_) => {
-                for place in batch {
-                    self.handle_one(one, place).await?;
-                }
-            }
+            Err(_) => self.handle_each(one, batch).await?,
         }
         Ok(())
     }
@@ -234,31 +279,54 @@ impl EventPlugin {
         }
     }
 
-    async fn ask(
+    /// One call about many events.
+    async fn ask_batch(
         &self,
         export: &Arc<str>,
         input: Vec<u8>,
-        batch: Option<usize>,
+        count: usize,
     ) -> Result<Vec<u8>, Failure> {
         let begin = Instant::now();
         if let Some(rest) = self.health.rests(begin) {
             return Err(Failure::Resting(rest));
         }
-        let output = self.pool.run(export.clone(), input, batch).await;
+        let output = self.pool.run(export.clone(), input, Some(count)).await;
         self.metrics.call_took(begin.elapsed());
-        match &output {
-            Err(error) if batch.is_none() && error.is_costly() => {
-                if let Some(rest) = self.health.failed(Instant::now()) {
-                    tracing::error!(
-                        plugin = &*self.name,
-                        "an event plugin fails again and again and rests for {rest:?}"
-                    );
-                }
-            }
-            Err(_) => {}
-            Ok(_) => self.health.succeeded(),
+        if output.is_ok() {
+            self.health.succeeded();
         }
         Ok(output?)
+    }
+
+    /// A call for each input. There are answers to those up to one that has spoiled the instance, and to
+    /// the first in any case.
+    async fn ask_each(
+        &self,
+        export: &Arc<str>,
+        inputs: Vec<Vec<u8>>,
+    ) -> Vec<Result<Vec<u8>, Failure>> {
+        let begin = Instant::now();
+        if let Some(rest) = self.health.rests(begin) {
+            return inputs.iter().map(|_| Err(Failure::Resting(rest))).collect();
+        }
+        let answers = self.pool.run_each(export.clone(), inputs).await;
+        let took = begin.elapsed() / u32::try_from(answers.len()).unwrap_or(1);
+        for answer in &answers {
+            self.metrics.call_took(took);
+            match answer {
+                Err(error) if error.is_costly() => {
+                    if let Some(rest) = self.health.failed(Instant::now()) {
+                        tracing::error!(
+                            plugin = &*self.name,
+                            "an event plugin fails again and again and rests for {rest:?}"
+                        );
+                    }
+                }
+                Err(_) => {}
+                Ok(_) => self.health.succeeded(),
+            }
+        }
+        answers.into_iter().map(|answer| answer.map_err(Failure::from)).collect()
     }
 
     /// Does to an event what the plugin, or its failure, says.

@@ -78,16 +78,19 @@ struct Spec {
     metrics: PluginMetrics,
 }
 
-/// One call, on its way to a slot.
+/// Calls on their way to a slot, one after another: to hand one over costs more than many a call takes.
 struct Job {
     export: Arc<str>,
-    input: Vec<u8>,
-    /// How many answers there must be. If there are not, or the call fails, it is repeated in parts, so
-    /// what it did is taken back.
+    inputs: Vec<Vec<u8>>,
+    /// How many answers there must be to a call. If there are not, or it fails, it is repeated in parts,
+    /// so what it did is taken back.
     batch: Option<usize>,
     permit: OwnedSemaphorePermit,
-    reply: oneshot::Sender<Result<Vec<u8>, CallError>>,
+    reply: oneshot::Sender<Answers>,
 }
+
+/// What came of the calls of a job: of all, or up to one that has spoiled the instance.
+type Answers = Vec<Result<Vec<u8>, CallError>>;
 
 impl Pool {
     /// Begins a pool of a module's instances; the name is for logs, metrics and errors.
@@ -137,12 +140,32 @@ impl Pool {
         input: Vec<u8>,
         batch: Option<usize>,
     ) -> Result<Vec<u8>, CallError> {
+        let answers = self.answers(export, vec![input], batch).await;
+        answers.and_then(|mut answers| answers.pop().unwrap_or(Err(CallError::Closed)))
+    }
+
+    /// Calls an export for each of some inputs, one after another, in one slot. There is an answer to
+    /// each, or to those up to one that has spoiled the instance; to the first in any case.
+    pub(crate) async fn run_each(&self, export: Arc<str>, inputs: Vec<Vec<u8>>) -> Answers {
+        match self.answers(export, inputs, None).await {
+            Ok(answers) if !answers.is_empty() => answers,
+            Ok(_) => vec![Err(CallError::Closed)],
+            Err(error) => vec![Err(error)],
+        }
+    }
+
+    async fn answers(
+        &self,
+        export: Arc<str>,
+        inputs: Vec<Vec<u8>>,
+        batch: Option<usize>,
+    ) -> Result<Answers, CallError> {
         let permit = self.shared.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|_| CallError::Closed)?;
-        let (reply, answer) = oneshot::channel();
-        let job = Job { export, input, batch, permit, reply };
+        let (reply, answers) = oneshot::channel();
+        let job = Job { export, inputs, batch, permit, reply };
         self.shared.jobs.send(job).map_err(|_| CallError::Closed)?;
-        answer.await.map_err(|_| CallError::Closed)?
+        answers.await.map_err(|_| CallError::Closed)
     }
 
     /// How long a call may take.

@@ -2,7 +2,7 @@
 
 use super::error::CallError;
 use super::state::SlotState;
-use super::{Job, Spec, env, wasi};
+use super::{Answers, Job, Spec, env, wasi};
 use crate::functions::Refusal;
 use crossbeam_channel::{Receiver, Sender};
 use extism::{CancelHandle, CompiledPlugin, Manifest, Plugin, PluginBuilder, Wasm};
@@ -75,15 +75,30 @@ impl Slot {
             if job.reply.is_closed() {
                 continue;
             }
-            let answer = slot.call(&job);
+            let answers = slot.answer(&job);
             drop(job.permit);
-            let _ = job.reply.send(answer);
+            let _ = job.reply.send(answers);
         }
     }
 
-    fn call(&mut self, job: &Job) -> Result<Vec<u8>, CallError> {
+    /// Runs the calls of a job, as long as somebody waits for them. After one that has spoiled the
+    /// instance nothing is tried: whoever has asked may think better of it.
+    fn answer(&mut self, job: &Job) -> Answers {
+        let mut answers = Vec::with_capacity(job.inputs.len());
+        for input in &job.inputs {
+            let answer = self.call(job, input);
+            let spoils = answer.as_ref().is_err_and(CallError::spoils);
+            answers.push(answer);
+            if spoils || job.reply.is_closed() {
+                break;
+            }
+        }
+        answers
+    }
+
+    fn call(&mut self, job: &Job, input: &[u8]) -> Result<Vec<u8>, CallError> {
         self.state.begin(job.batch.is_some());
-        let called = catch_unwind(AssertUnwindSafe(|| self.call_instance(&job.export, &job.input)));
+        let called = catch_unwind(AssertUnwindSafe(|| self.call_instance(&job.export, input)));
         let answer =
             called.unwrap_or_else(|_| Err(CallError::Trap("a host function panicked".into())));
         let answer = answer.and_then(|output| match job.batch {

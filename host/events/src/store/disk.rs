@@ -21,6 +21,7 @@ pub const FILE_NAME: &str = "store.redb";
 /// A store that outlives the process. When it is closed or dropped it writes what is left; that takes
 /// one commit.
 pub struct DiskStore {
+    path: PathBuf,
     memory: Arc<MemoryStore>,
     journal: Arc<Journal>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -100,9 +101,9 @@ impl DiskStore {
         let clock = Clock::resume(time, contents.stamp);
         let memory = Arc::new(MemoryStore::with(limit, clock, journal.clone()));
         contents.rows.into_iter().for_each(|(id, row)| memory.restore(id, row));
-        let writer = Writer::start(file, memory.clone(), journal.clone())
+        let writer = Writer::start(file, memory.clone(), journal.clone(), false)
             .map_err(|error| OpenError::failed(path, &error))?;
-        Ok(Self { memory, journal, writer: Mutex::new(Some(writer)) })
+        Ok(Self { path: path.to_owned(), memory, journal, writer: Mutex::new(Some(writer)) })
     }
 
     #[cfg(test)]
@@ -132,7 +133,7 @@ impl DiskStore {
     }
 
     /// Writes what is left and gives the file up. A program that ends calls it, as it need not come to
-    /// drop what its tasks share. What is changed afterwards is not written.
+    /// drop what its tasks share. What is changed afterwards is not written, unless it is opened again.
     pub fn close(&self) {
         self.journal.stop();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -140,6 +141,20 @@ impl DiskStore {
             // It does not panic; if it did, there is nothing left to do.
             let _ = writer.join();
         }
+    }
+
+    /// After [`Self::close`]: takes the file again. What memory has is the truth, whatever somebody else
+    /// has written meanwhile.
+    pub fn reopen(&self) -> Result<(), OpenError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.is_some() {
+            return Ok(());
+        }
+        let (file, _) = File::open(&self.path, file::opener(&self.path))?;
+        self.journal.resume();
+        let started = Writer::start(file, self.memory.clone(), self.journal.clone(), true);
+        *writer = Some(started.map_err(|error| OpenError::failed(&self.path, &error))?);
+        Ok(())
     }
 }
 

@@ -174,6 +174,12 @@ impl Journal {
         self.wake.notify_one();
     }
 
+    /// After [`Self::stop`]: another writer is about to take what was recorded, also meanwhile.
+    pub(crate) fn resume(&self) {
+        let Some(mut state) = self.state() else { return };
+        state.stop = false;
+    }
+
     /// How many changes wait, how many batches were finished, and why the last one was not written.
     pub(crate) fn progress(&self) -> (usize, u64, Option<String>) {
         let Some(state) = self.state() else { return (0, 0, None) };

@@ -19,12 +19,14 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
+    /// `behind`: the file may lack some of what memory has, or have more.
     pub(crate) fn start(
         file: File,
         memory: Arc<MemoryStore>,
         journal: Arc<Journal>,
+        behind: bool,
     ) -> std::io::Result<JoinHandle<()>> {
-        let writer = Self { file, memory, journal, behind: false };
+        let writer = Self { file, memory, journal, behind };
         std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run())
     }
 

@@ -84,42 +84,12 @@ pub enum Drained {
     CutOff(usize),
 }
 
-/// Serves connections from `listener` until `shutdown`, and then drains:
-///
-/// 1. For the delay of the configuration connections are still taken, and every answer says that
-///    it is the last one on its connection. So no client that keeps connections open sends a
-///    request into one that is being closed.
-/// 2. Connections that are waiting to be taken are taken, the port is closed, and what is under way
-///    has the configured time to end.
-pub async fn serve(
-    proxy: Arc<Proxy>,
-    listener: TcpListener,
-    tls: Option<Arc<Tls>>,
-    shutdown: impl Future<Output = ()>,
-) -> Drained {
-    let drain = proxy.config.drain;
-    let builder = Arc::new(builder(&proxy));
-    let server = Server { proxy, tls, builder, graceful: GracefulShutdown::new() };
-    server.proxy.enter(Phase::Serving);
-    tokio::select! {
-        never = server.accept(&listener) => match never {},
-        () = shutdown => {}
-    }
-    server.proxy.enter(Phase::Draining);
-    tokio::select! {
-        never = server.accept(&listener) => match never {},
-        () = tokio::time::sleep(drain.delay) => {}
-    }
-    for (stream, peer) in last_connections(listener) {
-        server.take(stream, peer);
-    }
-    tokio::time::sleep(LAST_REQUESTS).await;
-    server.end(drain.timeout).await
-}
-
 /// The connections that came last have so long to send their request: one that is told to end
 /// before it has sent anything is closed at once.
 const LAST_REQUESTS: Duration = Duration::from_millis(100);
+
+/// So often a server that retires looks whether everybody has left.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Closes the port, and returns the connections that waited behind it: the system would reset them.
 ///
@@ -139,7 +109,8 @@ fn last_connections(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     taken.collect()
 }
 
-struct Server {
+/// Takes connections, and ends them in an orderly way.
+pub struct Server {
     proxy: Arc<Proxy>,
     tls: Option<Arc<Tls>>,
     builder: Arc<Builder<TokioExecutor>>,
@@ -147,6 +118,62 @@ struct Server {
 }
 
 impl Server {
+    /// A server that takes no connections yet.
+    pub fn new(proxy: Arc<Proxy>, tls: Option<Arc<Tls>>) -> Self {
+        let builder = Arc::new(builder(&proxy));
+        Self { proxy, tls, builder, graceful: GracefulShutdown::new() }
+    }
+
+    /// Serves connections from `listener` until something happens, which it returns. Connections that
+    /// were taken are served on; others wait in the system's queue until this is called again.
+    pub async fn serve<T>(&self, listener: &TcpListener, until: impl Future<Output = T>) -> T {
+        self.proxy.enter(Phase::Serving);
+        tokio::select! {
+            never = self.accept(listener) => match never {},
+            happened = until => happened,
+        }
+    }
+
+    /// Drains:
+    ///
+    /// 1. For the delay of the configuration connections are still taken, and every answer says that
+    ///    it is the last one on its connection. So no client that keeps connections open sends a
+    ///    request into one that is being closed.
+    /// 2. Connections that are waiting to be taken are taken, the port is closed, and what is under
+    ///    way has the configured time to end.
+    pub async fn drain(self, listener: TcpListener) -> Drained {
+        let drain = self.proxy.config.drain;
+        self.proxy.enter(Phase::Draining);
+        tokio::select! {
+            never = self.accept(&listener) => match never {},
+            () = tokio::time::sleep(drain.delay) => {}
+        }
+        for (stream, peer) in last_connections(listener) {
+            self.take(stream, peer);
+        }
+        tokio::time::sleep(LAST_REQUESTS).await;
+        self.end(drain.timeout).await
+    }
+
+    /// Drains while another process takes connections from the same socket: nothing is closed that a
+    /// client could still use. Every answer says that it is the last one on its connection, and one
+    /// that is idle ends when it would have ended anyway, or when there is a `hurry`.
+    pub async fn retire(self, hurry: impl Future<Output = ()>) -> Drained {
+        self.proxy.enter(Phase::Draining);
+        let ended = async {
+            while self.graceful.count() + self.proxy.tunnels.len() > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::select! {
+            () = ended => {}
+            () = tokio::time::sleep(self.proxy.config.timeouts.header) => {}
+            () = hurry => {}
+        }
+        let timeout = self.proxy.config.drain.timeout;
+        self.end(timeout).await
+    }
+
     async fn accept(&self, listener: &TcpListener) -> Infallible {
         loop {
             match listener.accept().await {

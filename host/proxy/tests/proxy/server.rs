@@ -6,9 +6,10 @@ use host_proxy::native::{Content, HostSide, Loader, LogEvents};
 use host_proxy::{
     AuditEvent, AuditLog, Chain, Client, ClientConfig, Config, Credentials, Drain, Limits, Listen,
     LockCheck, MemoryStore, Metrics, Parts, Place, Policy, Prefix, Proxy, Report, Shadow,
-    ShadowSettings, ShadowTarget, Stage, Target, Timeouts, UpstreamHttp, serve,
+    ShadowSettings, ShadowTarget, Stage, Target, Timeouts, UpstreamHttp,
 };
 use std::collections::HashMap;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -184,7 +185,8 @@ impl Setup {
         let listen = Listen::At("127.0.0.1:0".parse().unwrap());
         let listener = self.runtime.block_on(listen.bind()).unwrap();
         let address = listener.local_addr().unwrap();
-        self.runtime.spawn(serve(proxy.clone(), listener, None, std::future::pending()));
+        let serving = host_proxy::Server::new(proxy.clone(), None);
+        self.runtime.spawn(async move { serving.serve(&listener, pending::<()>()).await });
         let (metrics, runtime, folder) = (self.metrics, self.runtime, self.folder);
         Server { address, metrics, parts, proxy, runtime, _folder: folder }
     }

@@ -270,6 +270,11 @@ function controls(it) {
       text: "New requests take the chain that was in use before this one. What was put in since stays out until its file changes.",
       yes: "Roll back",
     }), { disabled: busy || !it.chain.can_roll_back, class: "danger" }),
+    button("Restart", "Let another process take over, which loads everything anew", () => act("POST", "api/restart", {}, {
+      title: "Restart?",
+      text: "Another process loads everything anew and takes over. No connection is dropped; if it cannot, this one goes on.",
+      yes: "Restart",
+    }), { disabled: busy, class: "danger" }),
   ];
 }
 

@@ -33,6 +33,26 @@ fn counts_values_and_locks_are_there_after_a_restart() {
 }
 
 #[test]
+fn a_store_that_was_closed_and_opened_again_has_what_was_changed_meanwhile() {
+    let place = Place::new();
+    let store = place.open();
+    store.take_token("p", b"bob", HOUR).unwrap();
+    store.close();
+    store.take_token("p", b"bob", HOUR).unwrap();
+    assert!(store.flush().is_err(), "it is closed");
+    // Somebody else has it for a while, and what he writes is forgotten.
+    place.open().take_token("p", b"eve", HOUR).unwrap();
+    store.reopen().unwrap();
+    store.take_token("p", b"bob", HOUR).unwrap();
+    store.flush().unwrap();
+    drop(store);
+
+    let store = place.open();
+    assert_eq!(store.release_tokens("p", b"bob"), Ok(3));
+    assert_eq!(store.release_tokens("p", b"eve"), Ok(0));
+}
+
+#[test]
 fn tokens_expire_one_by_one_across_a_restart() {
     let place = Place::new();
     let store = place.open();

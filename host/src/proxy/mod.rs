@@ -1,28 +1,40 @@
 //! `host`: the proxy, put together and run.
 
+mod doors;
+mod rehearsal;
+mod serving;
+mod signals;
+
+pub(crate) use signals::shutdown;
+
 use crate::admin::Admin;
 use crate::cli::{FormatArg, ProxyArgs};
 use crate::config::{AccessTo, Checked, check, with_environment};
 use crate::events::{self, EventLoader, Events, EventsConfig, ProxyLocks};
 use crate::file::{File, FilePlugins};
-use crate::live::{self, Declared, First, Folder, Live, Operated, Record, Source, Trigger, World};
+use crate::handover::{Inherited, Launcher, Role, supervise::become_one};
+use crate::live::{self, Declared, First, Folder, Live, Operated, Record, Source, World};
+use crate::logging;
 use crate::operator::Operator;
 use crate::plugins::Loaders;
 use crate::wasm::ModuleLoader;
-use crate::{control, logging};
 use anyhow::{Context, Result};
+use doors::{AdminDoor, Doors};
 use host_proxy::native::{EventSink, HostSide, Loader, LogEvents};
 use host_proxy::{
-    AccessLog, AuditLog, Chain, Client, Drained, Listen, LockCheck, MemoryStore, Metrics, Parts,
-    Proxy, Tls, Writer, serve,
+    AccessLog, AuditLog, Chain, Client, Listen, LockCheck, MemoryStore, Metrics, Parts, Proxy,
+    Server, Tls, Writer,
 };
+use rehearsal::rehearse;
+use serving::{Ended, Serving};
+use signals::{Signals, on_sighup};
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
 /// The in-memory store has room for so many bytes.
 const STORE: usize = 64 << 20;
@@ -34,7 +46,7 @@ const GENERATIONS: usize = 64;
 pub fn run(flags: ProxyArgs) -> Result<ExitCode> {
     let visible_password = flags.basic_password.is_some();
     let file = flags.config.as_deref().map(File::read).transpose()?.unwrap_or_default();
-    let (args, file_plugins) = file.with_flags(with_environment(flags.clone()));
+    let (args, plugins) = file.with_flags(with_environment(flags.clone()));
     let config = check(&args)?;
     let source = Source::new(flags, &args);
     logging::start(&filter(&args), args.log_format.unwrap_or(FormatArg::Text))?;
@@ -45,10 +57,28 @@ pub fn run(flags: ProxyArgs) -> Result<ExitCode> {
         );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(start(source, args, file_plugins, config));
+    let asked = Asked { source, args, plugins };
+    let result = runtime.block_on(async {
+        let mut inherited = Inherited::take()?;
+        let result = start(asked, config, &mut inherited).await;
+        if let (Err(error), Some(inherited)) = (&result, &mut inherited) {
+            inherited.failed(&format!("{error:#}"));
+        }
+        result
+    });
     // A plugin's task that blocks must not keep the process.
     runtime.shutdown_background();
-    result
+    match result? {
+        Ended { supervise: Some(program), .. } => become_one(&program),
+        Ended { code, .. } => Ok(code),
+    }
+}
+
+/// What the user asked for.
+struct Asked {
+    source: Source,
+    args: ProxyArgs,
+    plugins: FilePlugins,
 }
 
 fn filter(args: &ProxyArgs) -> String {
@@ -60,15 +90,11 @@ fn filter(args: &ProxyArgs) -> String {
 }
 
 #[allow(clippy::too_many_lines)] // what there is, put together in its order
-async fn start(
-    source: Source,
-    args: ProxyArgs,
-    file_plugins: FilePlugins,
-    config: Checked,
-) -> Result<ExitCode> {
-    let started = SystemTime::now();
+async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>) -> Result<Ended> {
+    let Asked { source, args, plugins } = asked;
+    let (started, launcher) = (SystemTime::now(), Arc::new(Launcher::new()?));
     // First of all: a port in use is the commonest mistake, and plugins may do things when loaded.
-    let listener = bind(config.listen, "--port").await?;
+    let listener = listener(inherited, Role::Proxy, config.listen, "--port").await?;
     let tls = match args.tls_cert.clone().zip(args.tls_key.clone()) {
         None => None,
         Some((certificate, key)) => Some(Arc::new(Tls::load(certificate, key)?)),
@@ -76,22 +102,29 @@ async fn start(
     config.trust.check_file()?;
     let client = Client::new(&config.client)?;
     let metrics = Arc::new(Metrics::new());
-    let folder = live::Folder::take(&config.state);
-    let events = EventsConfig::check(&args, &file_plugins.event, &config.state)?;
-    let manifests = events.as_ref().map(|events| events.plugins.clone()).unwrap_or_default();
-    let declared = Declared::of(&args, &file_plugins, manifests, config.credentials)?;
+    let events = EventsConfig::check(&args, &plugins.event, &config.state)?;
+    let declared = || {
+        let manifests = events.as_ref().map(|events| events.plugins.clone()).unwrap_or_default();
+        Declared::of(&args, &plugins, manifests, config.credentials.clone())
+    };
+    let disabled = match inherited {
+        None => Vec::new(),
+        Some(inherited) => {
+            rehearse(&config, events.as_ref(), declared()?).await?;
+            inherited.loaded().await?
+        }
+    };
+    let declared = declared()?;
+    let folder = folder_of(Folder::take(&config.state), &config.state);
+    let record = folder.as_ref().map_or_else(Record::none, Folder::record);
     let store = events::store(&config.state, events.as_ref())?;
-    let (mut events, event_loader) = match (events, &store) {
-        (Some(config_of), Some(store)) => {
+    let (events, event_loader) = match (events, &store) {
+        (Some(events), Some(store)) => {
             let upstream = args.target.clone().unwrap_or_default();
-            let loader = EventLoader::new(
-                &config_of,
-                &config.trust,
-                &config.state,
-                store.clone(),
-                &metrics,
-            )?;
-            (Some(Events::start(config_of, &loader, upstream, &metrics)?), Some(loader))
+            let loader =
+                EventLoader::new(&events, &config.trust, &config.state, store.clone(), &metrics)?;
+            let handed = inherited.as_mut().and_then(Inherited::events);
+            (Some(Events::start(events, &loader, upstream, &metrics, handed)?), Some(loader))
         }
         _ => (None, None),
     };
@@ -107,21 +140,16 @@ async fn start(
         metrics.clone(),
         sink,
     );
-    let modules = ModuleLoader {
-        host: host.clone(),
-        store: match &store {
-            Some(store) => store.clone(),
-            None => Arc::new(host_events::store::MemoryStore::new(STORE)),
-        },
-        state: config.state.clone(),
-        idle: config.proxy.timeouts.idle,
-        trust: config.trust.clone(),
+    let modules = match &store {
+        Some(store) => ModuleLoader::new(&config, host.clone(), store.clone()),
+        None => {
+            let store = Arc::new(host_events::store::MemoryStore::new(STORE));
+            ModuleLoader::new(&config, host.clone(), store)
+        }
     };
     let native = Loader::new(config.state.join("plugins"), host, config.register_timeout);
     let native = native.with_admission(Arc::new(config.trust.clone()));
     let loaders = Loaders { native, modules };
-    let folder = folder_of(folder, &config.state);
-    let record = folder.as_ref().map_or_else(Record::none, Folder::record);
     let locks = store.clone().map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);
     let audit = queue.clone().map(|queue| queue as Arc<dyn AuditLog>);
     let (in_use, drained) = live::in_use();
@@ -148,7 +176,8 @@ async fn start(
     metrics.register(|registry| proxy.traffic.register(registry));
     let scheme = if tls.is_some() { "https" } else { "http" };
     let listening = format!("{scheme}://{}", listener.local_addr()?);
-    let owned = folder.is_some();
+    let control = folder.is_some().then(|| config.state.clone());
+    let (successors, requests) = mpsc::channel(1);
     let world = World {
         source,
         loaders,
@@ -161,68 +190,77 @@ async fn start(
         tls: tls.clone(),
         folder,
         budget: args.generations.unwrap_or(GENERATIONS),
+        reexec: args.reexec,
+        successors,
         started,
         queue,
         listening: listening.clone(),
     };
     let live = Live::new(world, first, drained);
+    live.disable(&disabled);
     let operator: Arc<dyn Operator> = Arc::new(Operated(live.clone()));
-    if owned {
-        // A host whose locks cannot be removed is none to start with; nothing else needs the socket.
-        match control::listen(&config.state) {
-            Ok(socket) => _ = tokio::spawn(control::serve(socket, operator.clone())),
-            Err(error) if store.is_some() => return Err(error),
-            Err(error) => tracing::warn!("commands cannot reach this host: {error:#}"),
+    let admin = match config.admin {
+        None => None,
+        Some((place, access)) => {
+            let listener = self::listener(inherited, Role::Admin, place, "--admin").await?;
+            let address = listener.local_addr()?;
+            tracing::info!("metrics are at http://{address}/metrics");
+            tracing::info!("the admin page is at http://{address}/");
+            let admin = Arc::new(Admin::new(operator.clone(), metrics, access));
+            Some(AdminDoor { admin, listener: Arc::new(listener), place })
         }
-    }
-    if let Some((place, access)) = config.admin {
-        let listener = bind(place, "--admin").await?;
-        let address = listener.local_addr()?;
-        tracing::info!("metrics are at http://{address}/metrics");
-        tracing::info!("the admin page is at http://{address}/");
-        tokio::spawn(Admin::new(operator, metrics, access).serve(listener));
+    };
+    let mut doors = Doors::new(control, operator, admin);
+    match doors.open() {
+        Ok(()) => {}
+        // A host whose locks cannot be removed is none to start with; nothing else needs the socket.
+        Err(error) if store.is_some() => return Err(error),
+        Err(error) => tracing::warn!("commands cannot reach this host: {error:#}"),
     }
     tokio::spawn(on_sighup(live.clone())?);
     if !args.no_watch {
         tokio::spawn(live::watch(live.clone()));
     }
-    let signalled = shutdown()?;
+    let signals = Signals::new()?;
     tracing::info!("listening on {listening}");
-    let mut stopped = None;
-    let shutdown = async {
-        match &mut events {
-            None => signalled.await,
-            Some(events) => tokio::select! {
-                () = signalled => {}
-                result = events.stopped() => stopped = Some(result),
-            },
-        }
+    let first = inherited.is_none();
+    if let Some(inherited) = inherited.take() {
+        inherited.serving();
+    }
+    let server = Server::new(proxy, tls);
+    Serving {
+        server,
+        listener,
+        place: config.listen,
+        doors,
+        events,
+        store,
+        live,
+        signals,
+        launcher,
+        requests,
+        first,
+        drain,
+    }
+    .run()
+    .await
+}
+
+/// The socket that the process before lends for this, or a new one.
+async fn listener(
+    inherited: &mut Option<Inherited>,
+    role: Role,
+    place: Listen,
+    flag: &str,
+) -> Result<TcpListener> {
+    let lent = match inherited {
+        Some(inherited) => inherited.listener(role, place)?,
+        None => None,
     };
-    let drained = serve(proxy, listener, tls, shutdown).await;
-    if let (None, Some(events)) = (&stopped, events) {
-        events.finish(drain).await;
+    match lent {
+        Some(listener) => Ok(listener),
+        None => bind(place, flag).await,
     }
-    if let Some(store) = store {
-        // Plugins hold it to the end of the process: what waits is written now.
-        tokio::task::spawn_blocking(move || store.close()).await?;
-    }
-    live.end();
-    if let Some(Err(error)) = stopped {
-        return Err(error);
-    }
-    Ok(match drained {
-        Drained::Whole => {
-            tracing::info!("drained, nothing was cut off");
-            ExitCode::SUCCESS
-        }
-        Drained::CutOff(connections) => {
-            tracing::error!(
-                connections,
-                "the time to drain is over; of so many connections some are cut off"
-            );
-            ExitCode::FAILURE
-        }
-    })
 }
 
 /// Opens a port; an error says which flag is to blame.
@@ -241,38 +279,6 @@ fn access_log(to: &AccessTo, format: FormatArg) -> Result<Option<(AccessLog, Wri
             let file = file
                 .with_context(|| format!("the access log {} cannot be written", path.display()))?;
             Some(AccessLog::start(file, format.into())?)
-        }
-    })
-}
-
-/// Ends at the first SIGTERM or SIGINT. At a second one the process ends at once.
-pub(crate) fn shutdown() -> Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("draining; a second signal ends it at once");
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            tracing::warn!("ended without draining");
-            #[allow(clippy::disallowed_methods)] // that is what the user wants
-            std::process::exit(1);
-        });
-    })
-}
-
-/// Reads everything anew at each SIGHUP.
-fn on_sighup(live: Arc<Live>) -> Result<impl Future<Output = ()>> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    Ok(async move {
-        while hangup.recv().await.is_some() {
-            let _ = live.reload(Trigger::Signal).await; // it logs what came of it
         }
     })
 }

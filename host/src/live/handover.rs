@@ -1,0 +1,75 @@
+//! Another process takes over: what the plugins in use have to do with it.
+
+use super::Live;
+use super::declared::Key;
+use host_proxy::State;
+use tokio::sync::{mpsc, oneshot};
+
+/// Asks for a successor: the answer is its process, or why there is none.
+pub(crate) type Request = oneshot::Sender<Result<u32, String>>;
+
+/// Why a plugin is disabled that an operator has disabled.
+pub(super) const BY_OPERATOR: &str = "by an operator";
+
+/// Where successors are asked for.
+pub(crate) type Requests = mpsc::Sender<Request>;
+
+impl Live {
+    /// Has another process take over, with what is asked for now. Nothing may change meanwhile: the caller
+    /// has the turn. Afterwards nothing changes here any more.
+    pub(super) async fn hand_over(&self) -> Result<String, String> {
+        let (request, answer) = oneshot::channel();
+        let ends = || "this host ends".to_owned();
+        self.world.successors.send(request).await.map_err(|_| ends())?;
+        let pid = answer.await.map_err(|_| ends())??;
+        let _ = self.heir.set(pid);
+        Ok(format!("process {pid} has taken over, with everything loaded anew"))
+    }
+
+    /// Why nothing can be changed here, if another process has taken over.
+    pub(super) fn succeeded(&self) -> Result<(), String> {
+        match self.heir.get() {
+            None => Ok(()),
+            Some(pid) => Err(format!("process {pid} has taken over: try again, it will hear you")),
+        }
+    }
+
+    /// Whether another process has taken over.
+    pub(crate) fn has_heir(&self) -> bool {
+        self.heir.get().is_some()
+    }
+
+    /// Writes the record and leaves the state folder to a successor. Returns what an operator has
+    /// disabled, which it does not know otherwise.
+    pub(crate) fn give_up(&self) -> Vec<Key> {
+        self.remember(true);
+        if let Some(folder) = &self.world.folder {
+            folder.release();
+        }
+        let now = self.lock();
+        let disabled = now.set.slots.iter().filter(|slot| {
+            let (state, _, reason) = slot.stage.life.now();
+            state == State::Disabled && reason == BY_OPERATOR
+        });
+        disabled.map(|slot| slot.key.clone()).collect()
+    }
+
+    /// After [`Self::give_up`]: there is no successor.
+    pub(crate) fn take_back(&self) {
+        if let Some(folder) = &self.world.folder
+            && let Err(error) = folder.retake()
+        {
+            tracing::error!("{error:#}");
+        }
+        self.remember(false);
+    }
+
+    /// Disables what an operator has disabled in the process before.
+    pub(crate) fn disable(&self, keys: &[Key]) {
+        for slot in self.lock().set.slots.iter().filter(|slot| keys.contains(&slot.key)) {
+            if let Err(error) = slot.stage.disable(BY_OPERATOR) {
+                tracing::error!("{}: {error}", slot.key);
+            }
+        }
+    }
+}

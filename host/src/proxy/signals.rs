@@ -1,0 +1,83 @@
+//! What the user, or whoever has started the host, tells it by signals.
+
+use crate::handover::tell_children;
+use crate::live::{Live, Trigger};
+use anyhow::Result;
+use nix::sys::signal::Signal as Which;
+use std::sync::Arc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// SIGTERM and SIGINT.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    /// The next one.
+    pub(crate) async fn next(&mut self) -> Which {
+        tokio::select! {
+            _ = self.terminate.recv() => Which::SIGTERM,
+            _ = self.interrupt.recv() => Which::SIGINT,
+        }
+    }
+
+    /// The process ends at once at the next one, and is said to drain.
+    pub(crate) fn end_at_next(mut self) {
+        tracing::info!("draining; a second signal ends it at once");
+        tokio::spawn(async move {
+            self.next().await;
+            end();
+        });
+    }
+
+    /// Another process has taken over: it is told what this one is. This one hurries at the first signal,
+    /// which is when the future that is returned ends, and ends at once at the second.
+    pub(super) fn pass_on(mut self) -> impl Future<Output = ()> {
+        let (hurry, first) = tokio::sync::oneshot::channel::<()>();
+        tokio::spawn(async move {
+            tell_children(self.next().await);
+            drop(hurry);
+            tell_children(self.next().await);
+            end();
+        });
+        async {
+            let _ = first.await; // the other end is dropped, nothing is ever sent
+        }
+    }
+}
+
+fn end() {
+    tracing::warn!("ended without draining");
+    #[allow(clippy::disallowed_methods)] // that is what the user wants
+    std::process::exit(1);
+}
+
+/// Ends at the first SIGTERM or SIGINT. At a second one the process ends at once.
+pub(crate) fn shutdown() -> Result<impl Future<Output = ()>> {
+    let mut signals = Signals::new()?;
+    Ok(async move {
+        signals.next().await;
+        signals.end_at_next();
+    })
+}
+
+/// Reads everything anew at each SIGHUP; one that comes when another process has taken over is for that.
+pub(super) fn on_sighup(live: Arc<Live>) -> Result<impl Future<Output = ()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            if live.has_heir() {
+                tell_children(Which::SIGHUP);
+            } else {
+                let _ = live.reload(Trigger::Signal).await; // it logs what came of it
+            }
+        }
+    })
+}
