@@ -6,7 +6,7 @@
 use crate::metrics::Metrics;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
 
@@ -15,6 +15,8 @@ use tokio::sync::Semaphore;
 pub(crate) struct Room {
     permits: Semaphore,
     size: u32,
+    /// Places of events that were dropped.
+    held: AtomicUsize,
     /// From here on events may be dropped without a word: the program ends.
     ending: AtomicBool,
     metrics: Metrics,
@@ -23,7 +25,8 @@ pub(crate) struct Room {
 impl Room {
     pub(crate) fn new(size: u32, metrics: Metrics) -> Self {
         let permits = Semaphore::new(size as usize);
-        Self { permits, size, ending: AtomicBool::new(false), metrics }
+        let (held, ending) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self { permits, size, held, ending, metrics }
     }
 
     /// Waits for a place; it is given back when the event is done.
@@ -34,13 +37,29 @@ impl Room {
         }
     }
 
-    /// Waits until no event is out.
+    /// No more events will be taken in: those that are dropped are not waited for.
+    pub(crate) fn end(&self) {
+        self.ending.store(true, Ordering::SeqCst);
+        self.permits.add_permits(self.held.swap(0, Ordering::SeqCst));
+    }
+
+    /// After [`end`](Self::end): waits until no event is out.
     pub(crate) async fn empty(&self) {
         let _ = self.permits.acquire_many(self.size).await;
     }
 
-    pub(crate) fn end(&self) {
-        self.ending.store(true, Ordering::Relaxed);
+    fn dropped(&self) {
+        if self.ending.load(Ordering::SeqCst) {
+            self.permits.add_permits(1);
+            return;
+        }
+        self.held.fetch_add(1, Ordering::SeqCst);
+        if self.metrics.dropped.inc() == 0 {
+            tracing::error!(
+                "an event was dropped before it was delivered: the cursor stays before it, and it is \
+                 read again after a restart"
+            );
+        }
     }
 }
 
@@ -153,16 +172,7 @@ impl<P: Clone + Send + 'static> Stream for Marks<P> {
     }
 
     fn dropped(&self) {
-        if self.room.ending.load(Ordering::Relaxed) {
-            return;
-        }
-        self.room.metrics.dropped.inc();
-        if self.room.metrics.dropped.get() == 1 {
-            tracing::error!(
-                "an event was dropped before it was delivered: the cursor stays before it, and it is \
-                 read again after a restart"
-            );
-        }
+        self.room.dropped();
     }
 }
 

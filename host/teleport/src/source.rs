@@ -101,7 +101,7 @@ impl Source {
         out: mpsc::Sender<Read>,
         stop: CancellationToken,
     ) -> Result<(), Error> {
-        let stop = stop.child_token();
+        let (asked_to_stop, stop) = (stop.clone(), stop.child_token());
         let reader = self.reader(out, &stop);
         let saved = CancellationToken::new();
         let parts = (self.days.clone(), self.windows.clone(), self.sessions.clone());
@@ -130,17 +130,19 @@ impl Source {
             () = stop.cancelled() => None,
             () = reader.outlet.closed() => None,
         };
+        self.room.end();
         stop.cancel();
         reader.tasks.close();
         reader.tasks.wait().await;
         drop(reader); // and with it `out`
-        let is_end = matches!(ended, Some(Ok(())));
-        if is_end {
-            self.room.empty().await;
-        } else {
-            let _ = timeout(timing.drain, self.room.empty()).await;
+        // Whoever wants everything to be read wants it to be delivered, too.
+        if matches!(ended, Some(Ok(()))) {
+            tokio::select! {
+                () = self.room.empty() => {}
+                () = asked_to_stop.cancelled() => {}
+            }
         }
-        self.room.end();
+        let _ = timeout(timing.drain, self.room.empty()).await;
         saved.cancel();
         let _ = saver.await; // it does not panic
         ended.unwrap_or(Ok(()))
@@ -221,7 +223,8 @@ async fn probe(rpc: &Rpc) -> Result<bool, Failure> {
     if !bulk {
         // Whether the role allows that, too.
         let now = Timestamp::now();
-        rpc.search((now, now), Vec::new(), 1, "").await?;
+        let before = now.checked_sub(1.minute()).unwrap_or(now);
+        rpc.search((before, now), Vec::new(), 1, "").await?;
     }
     tracing::info!(
         "connected to the cluster {} (Teleport {}); events are read in {}",

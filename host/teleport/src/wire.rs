@@ -1,11 +1,9 @@
 //! Protobuf's wire format, read in place: field by field, without messages and without copies.
 
-use std::str::from_utf8;
-
 /// These bytes are not what they are said to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Malformed(pub(crate) &'static str);
+pub(crate) struct Malformed(pub(crate) &'static str);
 
 /// What a field has.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,10 +21,6 @@ impl<'a> Value<'a> {
             return Err(Malformed("a field has another wire type than its schema says"));
         };
         Ok(bytes)
-    }
-
-    pub(crate) fn text(self) -> Result<&'a str, Malformed> {
-        from_utf8(self.bytes()?).map_err(|_| Malformed("a string is not UTF-8"))
     }
 }
 

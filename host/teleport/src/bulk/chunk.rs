@@ -31,15 +31,16 @@ pub(super) async fn read(
 ) {
     let mut backoff = Backoff::new(reader.config.timing.retry);
     loop {
-        if slot.is_none() {
-            slot = slots.clone().acquire_owned().await.ok();
-        }
+        let held = match slot.take() {
+            None => slots.clone().acquire_owned().await.ok(),
+            held => held,
+        };
         let failure = match attempt(&reader, &days, &mut task, &mut backoff).await {
             Ok(Some(())) => return days.over(&task),
             Ok(None) => return,
             Err(failure) => failure,
         };
-        slot = None;
+        drop(held);
         let wait = backoff.next();
         reader.failed("ExportUnstructuredEvents", &failure, wait);
         if backoff.failures() >= STUCK {

@@ -11,6 +11,7 @@
 //! Not done: the HTTP upgrade through load balancers that end TLS, and SSH tunnels.
 
 use rustls::pki_types::ServerName;
+use std::net::Ipv4Addr;
 
 const DOMAIN: &str = "teleport.cluster.local";
 
@@ -31,7 +32,7 @@ pub(super) fn protocols(cluster: Option<&str>) -> Vec<Vec<u8>> {
 pub(super) fn server(cluster: Option<&str>) -> ServerName<'static> {
     let name = cluster.and_then(|cluster| ServerName::try_from(encoded(cluster)).ok());
     name.unwrap_or_else(|| {
-        ServerName::try_from(DOMAIN).unwrap_or(ServerName::IpAddress([127, 0, 0, 1].into()))
+        ServerName::try_from(DOMAIN).unwrap_or(ServerName::IpAddress(Ipv4Addr::LOCALHOST.into()))
     })
 }
 

@@ -44,9 +44,10 @@ pub(super) async fn read(
 ) -> Outcome {
     let mut backoff = Backoff::new(reader.config.timing.retry);
     loop {
-        if slot.is_none() {
-            slot = slots.clone().acquire_owned().await.ok();
-        }
+        let held = match slot.take() {
+            None => slots.clone().acquire_owned().await.ok(),
+            held => held,
+        };
         let failure = match attempt(reader, &mut task, &mut backoff).await {
             Ok(()) => None,
             Err(failure) => Some(failure),
@@ -63,7 +64,7 @@ pub(super) async fn read(
             drop(task.place);
             return Outcome { index: task.index, failure };
         }
-        slot = None;
+        drop(held);
         let wait = backoff.next();
         if let Some(failure) = &failure {
             reader.failed("StreamUnstructuredSessionEvents", failure, wait);
