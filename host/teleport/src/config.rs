@@ -174,7 +174,9 @@ mod tests {
         let parts = |addr| at(addr).host_and_port().map(|(host, port)| (host.to_owned(), port));
         assert_eq!(parts("localhost:3025").unwrap(), ("localhost".to_owned(), 3025));
         assert_eq!(parts("[::1]:443").unwrap(), ("::1".to_owned(), 443));
-        for wrong in ["localhost", ":3025", "host:", "host:x", "host:0", "::1:443", "[::1:443", "http://a:1"] {
+        for wrong in
+            ["localhost", ":3025", "host:", "host:x", "host:0", "::1:443", "[::1:443", "http://a:1"]
+        {
             let error = parts(wrong).unwrap_err().to_string();
             assert!(error.starts_with(&format!("teleport.addr: {wrong:?} ")), "{error}");
         }

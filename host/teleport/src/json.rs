@@ -98,7 +98,9 @@ impl<'a> Writer<'a, '_> {
             }
             (5, value) => self.object(value.bytes()?, depth + 1)?,
             (6, value) => self.list(value.bytes()?, depth + 1)?,
-            (2 | 4, _) => return Err(Malformed("a value has another wire type than its schema says")),
+            (2 | 4, _) => {
+                return Err(Malformed("a value has another wire type than its schema says"));
+            }
             _ => self.out.extend_from_slice(b"null"),
         }
         Ok(())

@@ -67,7 +67,8 @@ impl Metrics {
         registry.register("tenon_teleport_malformed", help, self.malformed.clone());
         let help = "Events that the server sent a second time, and that went nowhere";
         registry.register("tenon_teleport_repeated", help, self.repeated.clone());
-        let help = "Events that were dropped before they were delivered, read again after a restart";
+        let help =
+            "Events that were dropped before they were delivered, read again after a restart";
         registry.register("tenon_teleport_dropped", help, self.dropped.clone());
         let help = "Calls of the auth server that failed and are made again, by call";
         registry.register("tenon_teleport_retries", help, self.retries.clone());

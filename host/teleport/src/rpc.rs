@@ -112,7 +112,8 @@ pub(crate) struct Call {
     remedy: &'static str,
 }
 
-const EVENTS: &str = "a role of this identity needs the rule `resources: [event], verbs: [list, read]`";
+const EVENTS: &str =
+    "a role of this identity needs the rule `resources: [event], verbs: [list, read]`";
 const PING: Call = Call { name: "Ping", path: "/proto.AuthService/Ping", remedy: "see its log" };
 const CHUNKS: Call = Call {
     name: "GetEventExportChunks",
@@ -287,7 +288,10 @@ impl Rpc {
                 };
                 let broken = matches!(
                     code,
-                    Code::DataLoss | Code::FailedPrecondition | Code::Internal | Code::InvalidArgument
+                    Code::DataLoss
+                        | Code::FailedPrecondition
+                        | Code::Internal
+                        | Code::InvalidArgument
                         | Code::OutOfRange
                 );
                 self.link.certificate(&problem).unwrap_or(Failure::Other {

@@ -70,7 +70,18 @@ impl Source {
         folder.save(&mut first)?;
         let (config, position) = (Arc::new(config), loaded.window);
         let source = Self {
-            config, link, rpc, metrics, folder, room, days, windows, position, sessions, bulk, first,
+            config,
+            link,
+            rpc,
+            metrics,
+            folder,
+            room,
+            days,
+            windows,
+            position,
+            sessions,
+            bulk,
+            first,
         };
         Ok(source)
     }
@@ -96,11 +107,7 @@ impl Source {
     ///
     /// Then `out` is closed, events that are out are waited for a while, so that their `done` counts, and
     /// the state is saved.
-    pub async fn run(
-        self,
-        out: mpsc::Sender<Read>,
-        stop: CancellationToken,
-    ) -> Result<(), Error> {
+    pub async fn run(self, out: mpsc::Sender<Read>, stop: CancellationToken) -> Result<(), Error> {
         let (asked_to_stop, stop) = (stop.clone(), stop.child_token());
         let reader = self.reader(out, &stop);
         let saved = CancellationToken::new();

@@ -35,7 +35,8 @@ impl<'a> Fields<'a> {
 
     fn read(&mut self) -> Result<(u32, Value<'a>), Malformed> {
         let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).map_err(|_| Malformed("a field number is too large"))?;
+        let number =
+            u32::try_from(tag >> 3).map_err(|_| Malformed("a field number is too large"))?;
         let value = match tag & 7 {
             0 => Value::Varint(self.varint()?),
             1 => {

@@ -61,7 +61,10 @@ impl Days {
         for (date, day) in &loaded.days {
             let open = day.cursors.iter().map(|(chunk, cursor)| {
                 let cursor = Arc::from(cursor.as_str());
-                (chunk.clone(), Open { marks: Marks::new(room.clone()), cursor, reading: Reading::Now })
+                (
+                    chunk.clone(),
+                    Open { marks: Marks::new(room.clone()), cursor, reading: Reading::Now },
+                )
             });
             let open: HashMap<_, _> = open.collect();
             seen += open.len() + day.completed.len();

@@ -37,11 +37,7 @@ pub(crate) enum End {
 
 /// Reads on from where the days are, until the end of time, or as asked.
 pub(crate) async fn run(reader: &Reader, days: &Arc<Days>) -> Result<End, Error> {
-    let bulk = Bulk {
-        reader,
-        days,
-        slots: Arc::new(Semaphore::new(reader.config.concurrency)),
-    };
+    let bulk = Bulk { reader, days, slots: Arc::new(Semaphore::new(reader.config.concurrency)) };
     bulk.resume();
     let mut first = true;
     loop {

@@ -153,7 +153,10 @@ fn current(
     if u64::try_from(identity.expires).unwrap_or(0) <= now {
         let when = jiff::Timestamp::from_second(identity.expires);
         let when = when.map(|when| when.to_string()).unwrap_or_default();
-        return Err(Error::credentials(path, format_args!("the certificate has expired at {when}")));
+        return Err(Error::credentials(
+            path,
+            format_args!("the certificate has expired at {when}"),
+        ));
     }
     metrics.expires.set(identity.expires);
     let name = names::server(identity.cluster.as_deref());

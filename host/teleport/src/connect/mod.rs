@@ -155,10 +155,8 @@ impl Link {
         ];
         let rejected = |alert: &Alert| problem.contains(&format!("fatal alert: {alert:?}"));
         let ours = alerts.iter().any(rejected);
-        (ours || problem.contains("invalid peer certificate")).then(|| Failure::Certificate {
-            addr: self.addr.clone(),
-            problem: problem.to_owned(),
-        })
+        (ours || problem.contains("invalid peer certificate"))
+            .then(|| Failure::Certificate { addr: self.addr.clone(), problem: problem.to_owned() })
     }
 }
 

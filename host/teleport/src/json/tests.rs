@@ -1,19 +1,19 @@
 use super::*;
+use proptest::prelude::*;
 use prost::Message;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value as Any};
-use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeMap;
 
-fn any(json: &serde_json::Value) -> Any {
+fn value(json: &serde_json::Value) -> Any {
     use serde_json::Value as Json;
     let kind = match json {
         Json::Null => Kind::NullValue(0),
         Json::Bool(bool) => Kind::BoolValue(*bool),
         Json::Number(number) => Kind::NumberValue(number.as_f64().unwrap()),
         Json::String(text) => Kind::StringValue(text.clone()),
-        Json::Array(list) => Kind::ListValue(ListValue { values: list.iter().map(any).collect() }),
+        Json::Array(list) => Kind::ListValue(ListValue { values: list.iter().map(value).collect() }),
         Json::Object(_) => Kind::StructValue(structure(json)),
     };
     Any { kind: Some(kind) }
@@ -21,7 +21,7 @@ fn any(json: &serde_json::Value) -> Any {
 
 fn structure(json: &serde_json::Value) -> Struct {
     let fields = json.as_object().unwrap().iter();
-    Struct { fields: fields.map(|(key, value)| (key.clone(), any(value))).collect() }
+    Struct { fields: fields.map(|(key, of)| (key.clone(), value(of))).collect() }
 }
 
 fn written(message: &[u8]) -> Result<String, Malformed> {
@@ -113,7 +113,10 @@ fn the_text_of_a_key_is_found() {
     let event = json!({"sid": "5b1a", "nested": {"sid": "other"}, "ei": 1}).clone();
     let bytes = structure(&event).encode_to_vec();
     assert_eq!(text(&bytes, "sid"), Some("5b1a"));
-    assert_eq!((text(&bytes, "ei"), text(&bytes, "none"), text(b"\x0a", "sid")), (None, None, None));
+    assert_eq!(
+        (text(&bytes, "ei"), text(&bytes, "none"), text(b"\x0a", "sid")),
+        (None, None, None)
+    );
 }
 
 fn json_value() -> impl Strategy<Value = serde_json::Value> {

@@ -62,7 +62,10 @@ enum Phase {
     Waiting(Option<OwnedSemaphorePermit>),
     Reading,
     /// It was not there, so many times.
-    Missing { attempt: u32, reading: bool },
+    Missing {
+        attempt: u32,
+        reading: bool,
+    },
     /// To its end. It is over when all its events are done.
     Read,
     GivenUp,
@@ -79,9 +82,10 @@ impl Sessions {
             let marks = Marks::new(room.clone());
             Session { marks, index, saved: index, uploaded, phase, changed: false }
         };
-        let waiting = loaded.sessions.iter().map(|(id, index)| {
-            (id.clone(), session(*index, NEVER, Phase::Waiting(None)))
-        });
+        let waiting = loaded
+            .sessions
+            .iter()
+            .map(|(id, index)| (id.clone(), session(*index, NEVER, Phase::Waiting(None))));
         // If a crash has left both files, it is missing.
         let missing = loaded.missing.iter().map(|(id, it)| {
             let phase = Phase::Missing { attempt: it.attempt, reading: false };

@@ -155,7 +155,8 @@ fn window(folder: &Path, position: &Position, is_another: bool) -> io::Result<()
     if is_another {
         files::write(&cursor, b"")?;
         files::synchronise(folder)?;
-        let time = if position.window == NEVER { String::new() } else { position.window.to_string() };
+        let time =
+            if position.window == NEVER { String::new() } else { position.window.to_string() };
         files::write(&folder.join("window_time"), time.as_bytes())?;
         files::synchronise(folder)?;
     }

@@ -33,10 +33,9 @@ pub(crate) struct LoadedDay {
 /// Reads the folder, and compares its start time with that of the configuration.
 pub(crate) fn load(folder: &Folder, config: &Config) -> Result<Loaded, Error> {
     let asked = config.start_time.map(|time| {
-        Timestamp::try_from(time).map(whole_seconds).map_err(|error| Error::Config {
-            key: "start-time",
-            problem: error.to_string(),
-        })
+        Timestamp::try_from(time)
+            .map(whole_seconds)
+            .map_err(|error| Error::Config { key: "start-time", problem: error.to_string() })
     });
     let asked = asked.transpose()?;
     let mut loaded = Loaded::default();

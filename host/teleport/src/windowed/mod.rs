@@ -46,7 +46,8 @@ impl Windows {
 pub(crate) async fn run(reader: &Reader, windows: &Windows, from: Position) -> Result<(), Error> {
     let seen = Seen::new(reader.config.batch);
     let last = Some(from.id).filter(|id| !id.is_empty());
-    let run = Run { reader, windows, seen, window: from.window, page: from.cursor, last, again: false };
+    let run =
+        Run { reader, windows, seen, window: from.window, page: from.cursor, last, again: false };
     run.run().await
 }
 
@@ -131,7 +132,8 @@ impl Run<'_> {
     /// Sends on what is new of a page, and says how much that was. None: nobody takes events any more.
     async fn bring(&mut self, events: Vec<Event>) -> Option<usize> {
         let last = self.last.take();
-        let done = events.iter().rposition(|event| last.as_ref().is_some_and(|id| event.id() == *id));
+        let done =
+            events.iter().rposition(|event| last.as_ref().is_some_and(|id| event.id() == *id));
         let mut new = 0;
         for (index, event) in events.into_iter().enumerate() {
             let is_new = self.seen.insert(&event);

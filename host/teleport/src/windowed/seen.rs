@@ -17,12 +17,7 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) fn new(page: u32) -> Self {
         let most = (page as usize).saturating_mul(4).max(1 << 16);
-        Self {
-            most,
-            hasher: RandomState::new(),
-            known: HashSet::new(),
-            order: VecDeque::new(),
-        }
+        Self { most, hasher: RandomState::new(), known: HashSet::new(), order: VecDeque::new() }
     }
 
     /// Whether it was not there before.
@@ -60,7 +55,9 @@ mod tests {
     fn what_was_there_is_known_and_the_memory_bounded() {
         let mut seen = Seen::new(20);
         assert!(seen.insert(&event("a", 0)) && !seen.insert(&event("a", 0)));
-        assert!(seen.insert(&event("", 1)) && seen.insert(&event("", 2)) && !seen.insert(&event("", 1)));
+        assert!(
+            seen.insert(&event("", 1)) && seen.insert(&event("", 2)) && !seen.insert(&event("", 1))
+        );
         for number in 0..1 << 17 {
             assert!(seen.insert(&event(&number.to_string(), 0)));
         }
