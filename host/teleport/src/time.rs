@@ -41,8 +41,11 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// None for times that no event has.
+    /// None for what is no time: protobuf has the years from 1 to 9999.
     pub(crate) fn time(&self) -> Option<SystemTime> {
+        if !(-62_135_596_800..=253_402_300_799).contains(&self.seconds) {
+            return None;
+        }
         let nanos = Duration::from_nanos(u64::try_from(self.nanos).ok()?);
         let seconds = Duration::from_secs(self.seconds.unsigned_abs());
         let whole = match self.seconds {

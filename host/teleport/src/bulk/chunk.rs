@@ -1,6 +1,6 @@
 //! One chunk, read to its end however often the stream breaks.
 
-use super::STUCK;
+use super::{HOPELESS, STUCK};
 use super::days::{ChunkMarks, Days};
 use crate::backoff::Backoff;
 use crate::error::Failure;
@@ -43,8 +43,10 @@ pub(super) async fn read(
         drop(held);
         let wait = backoff.next();
         reader.failed("ExportUnstructuredEvents", &failure, wait);
-        if backoff.failures() >= STUCK {
-            days.fails(&task, failure);
+        match backoff.failures() {
+            HOPELESS.. => days.is_hopeless(&task, failure),
+            STUCK.. => days.is_stuck(&task, failure),
+            _ => {}
         }
         sleep(wait).await;
     }

@@ -50,6 +50,8 @@ enum Reading {
     Now,
     /// It has failed again and again, and is tried on its own.
     Stuck(Failure),
+    /// It has failed so often that whoever wants an end does not wait for it.
+    Hopeless(Failure),
     /// To its end.
     Over,
 }
@@ -99,6 +101,9 @@ impl Days {
     /// Where windows have to begin that take the place of the export.
     pub(crate) fn unfinished(&self) -> Option<Date> {
         let days = self.days();
+        if self.chunks_seen() == 0 {
+            return days.keys().next().copied();
+        }
         let open = days.iter().find(|(_, day)| !day.open.is_empty()).map(|(date, _)| *date);
         open.or_else(|| days.keys().next_back().copied())
     }
@@ -168,8 +173,12 @@ impl Days {
         self.set(task, Reading::Over);
     }
 
-    pub(super) fn fails(&self, task: &Task, failure: Failure) {
+    pub(super) fn is_stuck(&self, task: &Task, failure: Failure) {
         self.set(task, Reading::Stuck(failure));
+    }
+
+    pub(super) fn is_hopeless(&self, task: &Task, failure: Failure) {
+        self.set(task, Reading::Hopeless(failure));
     }
 
     pub(super) fn goes_on(&self, task: &Task) {
@@ -187,33 +196,40 @@ impl Days {
 
     /// Waits until each chunk of a day was read, or is stuck.
     pub(super) async fn settled(&self, date: Date) {
-        let mut changed = self.changed.subscribe();
-        let settled = |_: &()| {
-            let days = self.days();
-            let open = days.get(&date).into_iter().flat_map(|day| day.open.values());
-            !open.into_iter().any(|open| open.reading == Reading::Now)
-        };
-        // The sender is ours.
-        let _ = changed.wait_for(settled).await;
+        self.none(|of, reading| *of == date && *reading == Reading::Now).await;
     }
 
-    /// How many chunks are stuck, and why one of them is.
-    pub(super) fn stuck(&self) -> Option<(usize, Failure)> {
+    /// Waits until each chunk was read, or is hopeless; says how many are, and why one of them is.
+    pub(super) async fn hopeless(&self) -> Option<(usize, Failure)> {
+        self.none(|_, reading| matches!(reading, Reading::Now | Reading::Stuck(_))).await;
         let days = self.days();
         let open = days.values().flat_map(|day| day.open.values());
-        let mut stuck = open.filter_map(|open| match &open.reading {
-            Reading::Stuck(failure) => Some(failure),
+        let mut hopeless = open.filter_map(|open| match &open.reading {
+            Reading::Hopeless(failure) => Some(failure),
             _ => None,
         });
-        let last = stuck.next()?.clone();
-        Some((stuck.count() + 1, last))
+        let last = hopeless.next()?.clone();
+        Some((hopeless.count() + 1, last))
+    }
+
+    /// Waits until there is no such chunk.
+    async fn none(&self, is_such: impl Fn(&Date, &Reading) -> bool) {
+        let mut changed = self.changed.subscribe();
+        let none = |(): &()| {
+            let days = self.days();
+            let mut days = days.iter();
+            !days.any(|(date, day)| day.open.values().any(|it| is_such(date, &it.reading)))
+        };
+        // The sender is ours.
+        let _ = changed.wait_for(none).await;
     }
 
     /// The server lists chunks, and says that it cannot export them.
     pub(super) fn cannot_export(&self) -> Option<String> {
         let days = self.days();
         days.values().flat_map(|day| day.open.values()).find_map(|open| match &open.reading {
-            Reading::Stuck(Failure::Unimplemented { message, .. }) => Some(message.clone()),
+            Reading::Stuck(Failure::Unimplemented { message, .. })
+            | Reading::Hopeless(Failure::Unimplemented { message, .. }) => Some(message.clone()),
             _ => None,
         })
     }

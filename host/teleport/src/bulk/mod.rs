@@ -26,6 +26,9 @@ const BACKLOG: i64 = 2;
 /// After so many failures in a row nobody waits for a chunk, or for the list of chunks.
 const STUCK: u32 = 4;
 
+/// After so many, some minutes, a chunk is left to the next start if everything is to end.
+const HOPELESS: u32 = 10;
+
 /// Why the bulk export is over.
 #[derive(Debug)]
 pub(crate) enum End {
@@ -52,7 +55,7 @@ pub(crate) async fn run(reader: &Reader, days: &Arc<Days>) -> Result<End, Error>
         }
         days.forget(today().saturating_sub(BACKLOG.days()));
         if reader.config.exit_on_last_event {
-            return match days.stuck() {
+            return match days.hopeless().await {
                 Some((chunks, last)) => Err(Error::Unfinished { chunks, last }),
                 None => Ok(End::CaughtUp),
             };

@@ -46,8 +46,9 @@ async fn a_cluster_with_a_long_name_is_found_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_are_renewed_while_it_runs_and_no_event_is_lost() {
-    let scene = Scene::new(World::new(1, 2, 5000));
+    let scene = Scene::new(World::new(1, 2, 20_000));
     let mut config = scene.config();
+    config.in_flight = 100;
     config.refresh = Some(milliseconds(10));
     let mut running = Running::start(config).await;
     let mut taken = running.take(1000).await;
@@ -62,7 +63,7 @@ async fn credentials_are_renewed_while_it_runs_and_no_event_is_lost() {
         taken.take(read);
     }
     running.ended().await.unwrap();
-    taken.are_exactly(5000);
+    taken.are_exactly(20_000);
     let mut users = scene.fake.accepted();
     users.dedup();
     assert_eq!(users.len(), 2);
@@ -86,7 +87,7 @@ async fn a_server_that_we_do_not_believe_is_an_error_that_says_what_to_do() {
     let other = Authority::new(CLUSTER);
     other.write_identity(&other.user("event-handler", 30), &scene.path("identity"));
     let error = refusal(scene.config()).await;
-    let says = error.contains("invalid peer certificate: UnknownIssuer");
+    let says = error.contains("invalid peer certificate");
     assert!(says && error.contains("of another cluster?"), "{error}");
 }
 

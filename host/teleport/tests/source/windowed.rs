@@ -1,7 +1,7 @@
 //! Reading in windows.
 
 use crate::kit::{Running, Scene, milliseconds};
-use fake_teleport::{Damage, World};
+use fake_teleport::{Damage, World, midnight};
 use std::time::Duration;
 
 fn scene(world: World) -> Scene {
@@ -62,6 +62,7 @@ async fn a_server_whose_pages_never_end_is_not_flooded() {
     let scene = scene(World::new(1, 1, 250));
     scene.fake.faults(|it| it.endless = true);
     let mut config = scene.endless();
+    config.start_time = Some(midnight(0));
     config.timeout = milliseconds(100);
     let mut running = Running::start(config).await;
     let mut taken = running.take(250).await;
