@@ -1,5 +1,6 @@
 //! An event as the server sends it, and as it goes on.
 
+use crate::hex::hex;
 use crate::json;
 use crate::metrics::Metrics;
 use crate::time::Stamp;
@@ -10,7 +11,6 @@ use prost::Message;
 use serde_json::json;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -99,14 +99,10 @@ impl Event {
 
     fn in_place(&self, why: Malformed) -> Bytes {
         let time = self.time().and_then(|time| jiff::Timestamp::try_from(time).ok());
-        let hex = self.envelope.body.iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}"); // a String takes everything
-            hex
-        });
         let event = json!({
             "ei": self.index(),
             "event": self.kind(),
-            "malformed": {"hex": hex, "reason": why.to_string()},
+            "malformed": {"hex": hex(&self.envelope.body), "reason": why.to_string()},
             "time": time.map(|time| time.to_string()),
             "uid": self.id(),
         });

@@ -22,6 +22,7 @@ mod config;
 mod connect;
 mod error;
 mod event;
+mod hex;
 mod json;
 mod lock;
 mod log_limit;

@@ -220,14 +220,14 @@ impl Rpc {
         M: Message + Send + Sync + 'static,
         R: Message + Default + Send + Sync + 'static,
     {
-        let asked = async {
+        let asked = Box::pin(async {
             let mut grpc = self.grpc().await?;
             grpc.ready().await.map_err(|error| self.lost(call, &with_causes(&error)))?;
             let path = PathAndQuery::from_static(call.path);
             let codec = ProstCodec::<M, R>::default();
             let answer = grpc.unary(Request::new(message), path, codec).await;
             answer.map_err(|status| self.failure(call, &status))
-        };
+        });
         let answer = self.in_time(call, asked).await?.into_inner();
         self.metrics.answered();
         Ok(answer)
@@ -238,14 +238,14 @@ impl Rpc {
         M: Message + Send + Sync + 'static,
         R: Message + Default + Send + Sync + 'static,
     {
-        let asked = async {
+        let asked = Box::pin(async {
             let mut grpc = self.grpc().await?;
             grpc.ready().await.map_err(|error| self.lost(call, &with_causes(&error)))?;
             let path = PathAndQuery::from_static(call.path);
             let codec = ProstCodec::<M, R>::default();
             let answer = grpc.server_streaming(Request::new(message), path, codec).await;
             answer.map_err(|status| self.failure(call, &status))
-        };
+        });
         let messages = self.in_time(call, asked).await?.into_inner();
         Ok(Incoming { rpc: self.clone(), call, messages })
     }
@@ -277,9 +277,10 @@ impl Rpc {
             Code::Unknown | Code::Internal if cannot.iter().any(|it| text.contains(it)) => {
                 Failure::Unimplemented { call: call.name, message }
             }
-            Code::PermissionDenied | Code::Unauthenticated => {
+            Code::PermissionDenied => {
                 Failure::Denied { call: call.name, message, remedy: call.remedy }
             }
+            Code::Unauthenticated => self.link.not_accepted(message),
             Code::NotFound => Failure::NotFound { call: call.name, message },
             code => {
                 let problem = match std::error::Error::source(status) {

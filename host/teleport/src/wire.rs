@@ -25,7 +25,7 @@ impl<'a> Value<'a> {
 }
 
 /// The fields of a message, in the order in which they were written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {

@@ -1,7 +1,7 @@
 //! One chunk, read to its end however often the stream breaks.
 
-use super::{HOPELESS, STUCK};
 use super::days::{ChunkMarks, Days};
+use super::{HOPELESS, STUCK};
 use crate::backoff::Backoff;
 use crate::error::Failure;
 use crate::event::Event;

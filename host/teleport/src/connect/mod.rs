@@ -155,8 +155,13 @@ impl Link {
         ];
         let rejected = |alert: &Alert| problem.contains(&format!("fatal alert: {alert:?}"));
         let ours = alerts.iter().any(rejected);
-        (ours || problem.contains("invalid peer certificate"))
-            .then(|| Failure::Certificate { addr: self.addr.clone(), problem: problem.to_owned() })
+        let theirs = problem.contains("invalid peer certificate");
+        (ours || theirs).then(|| self.not_accepted(problem.to_owned()))
+    }
+
+    /// One side does not believe who the other is.
+    pub(crate) fn not_accepted(&self, problem: String) -> Failure {
+        Failure::Certificate { addr: self.addr.clone(), problem }
     }
 }
 

@@ -10,14 +10,14 @@
 //!
 //! Not done: the HTTP upgrade through load balancers that end TLS, and SSH tunnels.
 
+use crate::hex::hex;
 use rustls::pki_types::ServerName;
 use std::net::Ipv4Addr;
 
 const DOMAIN: &str = "teleport.cluster.local";
 
 fn encoded(cluster: &str) -> String {
-    let hex: String = cluster.bytes().map(|byte| format!("{byte:02x}")).collect();
-    format!("{hex}.{DOMAIN}")
+    format!("{}.{DOMAIN}", hex(cluster.as_bytes()))
 }
 
 /// The protocols to offer, in this order.

@@ -13,7 +13,9 @@ fn value(json: &serde_json::Value) -> Any {
         Json::Bool(bool) => Kind::BoolValue(*bool),
         Json::Number(number) => Kind::NumberValue(number.as_f64().unwrap()),
         Json::String(text) => Kind::StringValue(text.clone()),
-        Json::Array(list) => Kind::ListValue(ListValue { values: list.iter().map(value).collect() }),
+        Json::Array(list) => {
+            Kind::ListValue(ListValue { values: list.iter().map(value).collect() })
+        }
         Json::Object(_) => Kind::StructValue(structure(json)),
     };
     Any { kind: Some(kind) }

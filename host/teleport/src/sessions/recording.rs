@@ -48,10 +48,7 @@ pub(super) async fn read(
             None => slots.clone().acquire_owned().await.ok(),
             held => held,
         };
-        let failure = match attempt(reader, &mut task, &mut backoff).await {
-            Ok(()) => None,
-            Err(failure) => Some(failure),
-        };
+        let failure = attempt(reader, &mut task, &mut backoff).await.err();
         let over = match &failure {
             None | Some(Failure::NotFound { .. } | Failure::Unimplemented { .. }) => true,
             Some(Failure::Other { broken: true, .. }) => backoff.failures() + 1 >= BROKEN,

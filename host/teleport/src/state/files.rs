@@ -83,7 +83,7 @@ pub(super) fn set_aside(path: &Path, problem: &str, consequence: &str) {
 /// What a crash has left of files that were being written.
 pub(super) fn remove_unfinished(folder: &Path) {
     for name in names(folder).unwrap_or_default() {
-        if name.starts_with('.') && name.ends_with(".tmp") {
+        if name.strip_prefix('.').is_some_and(|name| name.strip_suffix(".tmp").is_some()) {
             let _ = remove(&folder.join(name)); // at worst it stays
         }
     }

@@ -71,7 +71,7 @@ async fn chunks_that_come_later_are_not_missed() {
     let mut world = World::new(2, 2, 400);
     // A chunk of yesterday that the storage has not listed yet.
     world.segments[1].hidden = true;
-    let hidden = world.segments[1].count as usize;
+    let hidden = usize::try_from(world.segments[1].count).unwrap();
     let scene = Scene::new(world);
     let mut running = Running::start(scene.endless()).await;
     let mut taken = running.take(400 - hidden).await;

@@ -99,8 +99,12 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(config: Config) -> Self {
+        Self::with_room(config, 16).await
+    }
+
+    pub(crate) async fn with_room(config: Config, room: usize) -> Self {
         let source = timeout(LIMIT, Source::open(config)).await.unwrap().unwrap();
-        let (sender, events) = mpsc::channel(16);
+        let (sender, events) = mpsc::channel(room);
         let (stop, metrics) = (CancellationToken::new(), source.metrics().clone());
         let task = tokio::spawn(source.run(sender, stop.clone()));
         Self { metrics, events, stop, task }

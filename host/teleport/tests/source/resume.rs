@@ -116,7 +116,6 @@ async fn the_event_handlers_own_windows_go_on() {
     let start = segment.start / 1000;
     let folder = scene.state("");
     fs::create_dir_all(&folder).unwrap();
-    let time = |seconds: i64| humantime_like(seconds);
     fs::write(scene.state("start_time"), time(start)).unwrap();
     fs::write(scene.state("window_time"), time(start)).unwrap();
     fs::write(scene.state("cursor"), "20").unwrap();
@@ -130,7 +129,7 @@ async fn the_event_handlers_own_windows_go_on() {
     assert_eq!(fs::read_to_string(scene.state("start_time")).unwrap(), time(start));
 }
 
-fn humantime_like(seconds: i64) -> String {
+fn time(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).unwrap().to_string()
 }
 
@@ -138,12 +137,12 @@ fn humantime_like(seconds: i64) -> String {
 async fn the_event_handlers_own_chunks_go_on() {
     let scene = Scene::new(World::new(2, 2, 400));
     let days: Vec<_> = scene.fake.world().segments.iter().map(|it| it.day * 86_400).collect();
-    let date = |seconds: i64| humantime_like(seconds)[..10].to_owned();
+    let date = |seconds: i64| time(seconds)[..10].to_owned();
     let folder = scene.state("cursor_v2").join(date(days[0]));
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("completed-chunks"), "chunk-0\n").unwrap();
     fs::write(folder.join("chunk-1.chunk"), "149").unwrap();
-    fs::write(scene.state("start_time"), humantime_like(days[0])).unwrap();
+    fs::write(scene.state("start_time"), time(days[0])).unwrap();
     let mut config = scene.config();
     config.start_time = None;
     let taken = scene.all(config).await;
