@@ -63,9 +63,8 @@ impl Connector {
 
     async fn connect_at_leisure(&self) -> io::Result<(Box<dyn Stream>, bool)> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
-        let because = |what: &str, error: io::Error| {
-            io::Error::new(error.kind(), format!("{what}: {error}"))
-        };
+        let because =
+            |what: &str, error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
         let stream = stream.map_err(|error| because("it cannot be reached", error))?;
         stream.set_nodelay(true)?;
         let Some((connector, name)) = &self.tls else { return Ok((Box::new(stream), false)) };

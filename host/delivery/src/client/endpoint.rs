@@ -42,9 +42,9 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// An error says what is wrong with the URL or a file. Nothing is connected yet.
     pub(crate) fn new(url: &str, tls: TlsFiles<'_>, timeout: Duration) -> Result<Self, String> {
-        let uri: Uri = url.parse().map_err(|error| {
-            format!("{url:?} is no URL such as http://HOST:PORT/PATH: {error}")
-        })?;
+        let uri: Uri = url
+            .parse()
+            .map_err(|error| format!("{url:?} is no URL such as http://HOST:PORT/PATH: {error}"))?;
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return Err(format!("{url:?} is no URL: it begins with http:// or https://"));
         };

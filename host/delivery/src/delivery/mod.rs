@@ -54,7 +54,9 @@ pub enum StartError {
     #[error("two sinks are called {0:?}: give each a `name` of its own")]
     SameName(String),
     /// A name that is no name of a folder.
-    #[error("{0:?} cannot be the name of a sink: take letters, digits, `-`, `_` and `.`, 64 at most")]
+    #[error(
+        "{0:?} cannot be the name of a sink: take letters, digits, `-`, `_` and `.`, 64 at most"
+    )]
     Name(String),
     /// The state folder.
     #[error("{} cannot be used: {error}", path.display())]

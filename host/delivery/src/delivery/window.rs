@@ -1,5 +1,6 @@
 //! How much may be on its way to a sink.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The limits of what is on its way to a sink: waiting, being sent, or waiting to be sent again.
@@ -23,6 +24,7 @@ pub(super) struct Room {
     events: Semaphore,
     bytes: Semaphore,
     window: Window,
+    taken: AtomicUsize,
 }
 
 impl Room {
@@ -35,6 +37,7 @@ impl Room {
             events: Semaphore::new(window.events),
             bytes: Semaphore::new(window.bytes),
             window,
+            taken: AtomicUsize::new(0),
         }
     }
 
@@ -45,17 +48,19 @@ impl Room {
         let bytes = self.bytes.acquire_many(self.cost(size)).await;
         let _ = event.map(SemaphorePermit::forget);
         let _ = bytes.map(SemaphorePermit::forget);
+        self.taken.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Gives the room of one event back.
     pub(super) fn leave(&self, size: usize) {
+        self.taken.fetch_sub(1, Ordering::Relaxed);
         self.events.add_permits(1);
         self.bytes.add_permits(self.cost(size) as usize);
     }
 
     /// How many events are in it.
     pub(super) fn taken(&self) -> usize {
-        self.window.events - self.events.available_permits().min(self.window.events)
+        self.taken.load(Ordering::Relaxed)
     }
 
     fn cost(&self, size: usize) -> u32 {

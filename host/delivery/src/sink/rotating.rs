@@ -73,7 +73,8 @@ impl Rotating {
         #[cfg(unix)]
         {
             use std::os::unix::fs::MetadataExt;
-            let there = std::fs::metadata(&self.path).and_then(|there| Ok((there, self.file.metadata()?)));
+            let there =
+                std::fs::metadata(&self.path).and_then(|there| Ok((there, self.file.metadata()?)));
             there.is_ok_and(|(there, ours)| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
         }
         #[cfg(not(unix))]

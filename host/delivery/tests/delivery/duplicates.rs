@@ -27,8 +27,7 @@ async fn they_arrive_twice_unless_asked() {
 async fn the_last_n_are_known_also_after_a_restart() {
     let mut server = Server::start(|_| Reply::Status(200)).await;
     let state = tempfile::tempdir().unwrap();
-    let outlet =
-        |server: &Server| Outlet { dedupe: 3, ..fluentd(Config::new(server.url("/"))) };
+    let outlet = |server: &Server| Outlet { dedupe: 3, ..fluentd(Config::new(server.url("/"))) };
     let delivery = start_in(state.path(), vec![outlet(&server)]);
     assert_eq!(arrived(&mut server, delivery, &[1, 2, 1, 3, 4, 1]).await, [1, 2, 3, 4, 1]);
     let delivery = start_in(state.path(), vec![outlet(&server)]);
@@ -38,8 +37,7 @@ async fn the_last_n_are_known_also_after_a_restart() {
 #[tokio::test]
 async fn one_that_comes_while_the_first_is_on_its_way_is_dropped_and_counted() {
     let mut server = Server::start(|_| Reply::Status(200)).await;
-    let delivery =
-        start(vec![Outlet { dedupe: 10, ..fluentd(Config::new(server.url("/"))) }]);
+    let delivery = start(vec![Outlet { dedupe: 10, ..fluentd(Config::new(server.url("/"))) }]);
     let (first, second) = (Tracker::new(), Tracker::new());
     delivery.send(first.item(1)).await;
     delivery.send(second.item(1)).await;
@@ -53,8 +51,7 @@ async fn one_that_comes_while_the_first_is_on_its_way_is_dropped_and_counted() {
 #[tokio::test]
 async fn an_event_of_the_log_and_of_a_recording_are_two_and_one_without_a_uid_is_itself() {
     let mut server = Server::start(|_| Reply::Status(200)).await;
-    let delivery =
-        start(vec![Outlet { dedupe: 10, ..fluentd(Config::new(server.url("/"))) }]);
+    let delivery = start(vec![Outlet { dedupe: 10, ..fluentd(Config::new(server.url("/"))) }]);
     let events = Tracker::new();
     delivery.send(events.item(1)).await;
     let mut of_a_recording = Tracker::new().item(1);

@@ -19,7 +19,7 @@ const B: &str = r#"{"event":"session.start","uid":"2"}"#;
 
 /// Three events: two types, one without a time, one of a recording.
 async fn three(keys: &str) -> Request {
-    let mut server = Server::start(|_| Reply::Status(200)).await;
+    let mut server = Server::start(|_| reply(200, r#"{"errors":false,"items":[]}"#)).await;
     let delivery = start(vec![http(&server, keys)]);
     let events = Tracker::new();
     delivery.send(events.item_of("1", A)).await;
@@ -94,7 +94,8 @@ async fn loki() {
     assert_eq!(request.headers["content-type"], "application/json");
 
     let request = three("body = \"loki\"\nloki.type-label = \"\"").await;
-    let head = "{\"streams\":[{\"stream\":{\"job\":\"teleport\"},\"values\":[[\"1708714822473000000\",";
+    let head =
+        "{\"streams\":[{\"stream\":{\"job\":\"teleport\"},\"values\":[[\"1708714822473000000\",";
     assert!(text(&request).starts_with(head), "{}", text(&request));
 }
 

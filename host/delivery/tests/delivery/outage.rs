@@ -221,7 +221,10 @@ async fn the_log_has_one_error_however_long_it_takes() {
     finish(delivery).await;
     let lines = log.lines("ERROR");
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(lines[0].contains("fluentd takes no events: ") && lines[0].contains("503"), "{lines:?}");
+    assert!(
+        lines[0].contains("fluentd takes no events: ") && lines[0].contains("503"),
+        "{lines:?}"
+    );
     assert_eq!(log.lines("INFO").len(), 1, "{:?}", log.lines("INFO"));
 }
 

@@ -47,8 +47,7 @@ async fn batched(outlet: impl Fn(Config) -> Outlet, with_state: bool) -> f64 {
     let config = Config { batch: 500, ..Config::new(server.url("/")) };
     let state = tempfile::tempdir().unwrap();
     let outlets = vec![outlet(config)];
-    let delivery =
-        if with_state { start_in(state.path(), outlets) } else { start(outlets) };
+    let delivery = if with_state { start_in(state.path(), outlets) } else { start(outlets) };
     rate(delivery, 500_000).await
 }
 
@@ -77,7 +76,7 @@ async fn one_post_an_event_to_a_server_with_25_ms() {
     for connections in [1, 10] {
         let latency = Duration::from_millis(25);
         let mut server = Server::start(move |_| Reply::After(latency)).await;
-    server.forget();
+        server.forget();
         let config = Config { max_connections: connections, ..Config::new(server.url("/")) };
         let rate = soon("all", rate(start(vec![fluentd(config)]), connections * 200)).await;
         let most = connections as f64 / latency.as_secs_f64();

@@ -16,10 +16,9 @@ fn config(server: &Server, certificates: &Certificates) -> Config {
 
 async fn deliver(alpn: &[&str]) -> Server {
     let certificates = certificates();
-    let server = Server::over(Some(certificates.server(alpn)), |_| {
-        Reply::After(Duration::from_millis(2))
-    })
-    .await;
+    let server =
+        Server::over(Some(certificates.server(alpn)), |_| Reply::After(Duration::from_millis(2)))
+            .await;
     let events = Tracker::new();
     let delivery = start(vec![fluentd(config(&server, &certificates))]);
     for number in 0..100 {

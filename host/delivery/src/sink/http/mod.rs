@@ -145,8 +145,9 @@ impl Http {
             let value = secret.value(env).map_err(fault)?;
             let parsed: HeaderName =
                 name.parse().map_err(|_| fault("this is no name of a header".to_owned()))?;
-            let mut value = HeaderValue::from_str(&value)
-                .map_err(|_| fault("its value has characters that no header can have".to_owned()))?;
+            let mut value = HeaderValue::from_str(&value).map_err(|_| {
+                fault("its value has characters that no header can have".to_owned())
+            })?;
             value.set_sensitive(true);
             headers.insert(parsed, value);
         }

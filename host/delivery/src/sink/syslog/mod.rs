@@ -149,7 +149,9 @@ impl Syslog {
         link.write(&bytes).await?;
         if again > 0 {
             let server = self.connector.name();
-            tracing::info!("{server}: {again} messages were written again after the connection broke");
+            tracing::info!(
+                "{server}: {again} messages were written again after the connection broke"
+            );
         }
         state.written.add(events);
         Ok(())
