@@ -68,7 +68,8 @@ pub struct Event {
 
 impl std::fmt::Debug for Event {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Event").field("kind", &self.kind).field("uid", &self.uid).finish()
+        let mut event = f.debug_struct("Event");
+        event.field("kind", &self.kind).field("uid", &self.uid).finish_non_exhaustive()
     }
 }
 

@@ -128,13 +128,13 @@ fn open(
     Ok(match kind {
         Kind::File(config) => Box::new(file::File::open(config)?),
         Kind::Fluentd(config) => {
-            for key in config.unknown.keys() {
+            for key in &config.unknown {
                 tracing::warn!(sink = name, "sink {name:?}: the key {key:?} is not known here");
             }
             Box::new(fluentd::Fluentd::new(&config)?)
         }
         Kind::Http(config) => Box::new(http::Http::new(*config, env)?),
         Kind::Stdout(stdout::Config {}) => Box::new(stdout::Lines::stdout()),
-        Kind::Syslog(config) => Box::new(syslog::Syslog::new(config)?),
+        Kind::Syslog(config) => Box::new(syslog::Syslog::new(&config)?),
     })
 }

@@ -1,6 +1,7 @@
 //! Values that several tables have.
 
 use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long a delivery may take: `10s`.
@@ -11,6 +12,12 @@ pub(crate) const fn timeout() -> Duration {
 /// So many bytes of JSON in a batch: 1 MiB.
 pub(crate) const fn batch_bytes() -> usize {
     1 << 20
+}
+
+/// The keys of a table, whatever is in it.
+pub(crate) fn keys<'de, D: Deserializer<'de>>(table: D) -> Result<Vec<String>, D::Error> {
+    let table = BTreeMap::<String, serde_json::Value>::deserialize(table)?;
+    Ok(table.into_keys().collect())
 }
 
 /// `10s`, `1m 30s`.

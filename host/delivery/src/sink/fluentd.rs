@@ -12,8 +12,6 @@ use ::http::header::{CONTENT_TYPE, HeaderValue};
 use ::http::{StatusCode, Uri};
 use bytes::Bytes;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,8 +44,8 @@ pub struct Config {
     #[serde(default = "values::timeout", with = "values::duration")]
     pub timeout: Duration,
     /// Keys that are none of these: they are warned of, as the original passes over them.
-    #[serde(flatten)]
-    pub unknown: BTreeMap<String, IgnoredAny>,
+    #[serde(flatten, deserialize_with = "values::keys")]
+    pub unknown: Vec<String>,
 }
 
 /// Twice the original's five workers.
@@ -72,7 +70,7 @@ impl Config {
             batch: batch(),
             batch_bytes: values::batch_bytes(),
             timeout: values::timeout(),
-            unknown: BTreeMap::new(),
+            unknown: Vec::new(),
         }
     }
 }

@@ -1,4 +1,6 @@
 //! Events to real servers over real sockets.
+// Test code fails loudly: a panic here is a failed test, with the reason in its message.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod config;
 mod duplicates;

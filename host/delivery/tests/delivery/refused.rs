@@ -28,9 +28,9 @@ async fn the_one_to_blame_is_found_and_kept_and_the_others_arrive() {
         delivery.send(events.item(number)).await;
     }
     events.wait(20).await;
-    assert_eq!(metric(&delivery, "tenon_sink_dead_letters_total", "fluentd"), 1.0);
-    assert_eq!(metric(&delivery, "tenon_sink_delivered_total", "fluentd"), 19.0);
-    assert_eq!(metric(&delivery, "tenon_sink_retries_total", "fluentd"), 0.0);
+    assert_eq!(metric(&delivery, "tenon_sink_dead_letters_total", "fluentd"), 1);
+    assert_eq!(metric(&delivery, "tenon_sink_delivered_total", "fluentd"), 19);
+    assert_eq!(metric(&delivery, "tenon_sink_retries_total", "fluentd"), 0);
     finish(delivery).await;
     let taken = server.so_far().into_iter().filter(|request| !has(request, 13));
     let taken: Vec<_> = taken.flat_map(|request| numbers(&request.body)).collect();

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use host_delivery::sink::fluentd::Config;
 use host_delivery::{Delivery, Item, Outlet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Notify;
 
@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 const JSON: &str = r#"{"addr.remote":"198.51.100.23:36550","cluster_name":"teleport.example.com","code":"T1000W","ei":0,"error":"invalid username, password or second factor","event":"user.login","method":"local","success":false,"time":"2024-02-23T19:00:22.473Z","uid":"6bf5553c-f162-4cb2-85f5-479be47b2aa0","user":"teleport-admin","user_agent":"Go-http-client/1.1"}"#;
 
 /// Delivers so many events; returns how many a second.
-async fn rate(delivery: Delivery, count: usize) -> f64 {
-    let done = Arc::new(AtomicUsize::new(0));
+async fn rate(delivery: Delivery, count: u32) -> f64 {
+    let done = Arc::new(AtomicU32::new(0));
     let all = Arc::new(Notify::new());
     let json = Bytes::from_static(JSON.as_bytes());
     let since = Instant::now();
@@ -36,7 +36,7 @@ async fn rate(delivery: Delivery, count: usize) -> f64 {
     }
     let end = tokio::time::timeout(PATIENCE * 10, all.notified());
     assert!(end.await.is_ok(), "{} of {count} arrived", done.load(Ordering::Relaxed));
-    let rate = count as f64 / since.elapsed().as_secs_f64();
+    let rate = f64::from(count) / since.elapsed().as_secs_f64();
     finish(delivery).await;
     rate
 }
@@ -73,13 +73,14 @@ async fn one_post_an_event() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measures"]
 async fn one_post_an_event_to_a_server_with_25_ms() {
-    for connections in [1, 10] {
+    for connections in [1_u32, 10] {
         let latency = Duration::from_millis(25);
         let mut server = Server::start(move |_| Reply::After(latency)).await;
         server.forget();
-        let config = Config { max_connections: connections, ..Config::new(server.url("/")) };
+        let config =
+            Config { max_connections: connections as usize, ..Config::new(server.url("/")) };
         let rate = soon("all", rate(start(vec![fluentd(config)]), connections * 200)).await;
-        let most = connections as f64 / latency.as_secs_f64();
+        let most = f64::from(connections) / latency.as_secs_f64();
         println!("25 ms, {connections} connections: {rate:.0}/s, {most:.0}/s are possible");
     }
 }

@@ -1,4 +1,4 @@
-//! The bulk API of Elasticsearch and OpenSearch.
+//! The bulk API of Elasticsearch and `OpenSearch`.
 //!
 //! The URL ends in `/_bulk`, or in `/INDEX/_bulk`. An event is created with its uid as identity: one
 //! that comes a second time is there already, which is as good as taken. Events of a recording have the

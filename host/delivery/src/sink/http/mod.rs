@@ -95,7 +95,7 @@ pub enum BodyForm {
     Splunk,
     /// Grafana Loki's push API.
     Loki,
-    /// The bulk API of Elasticsearch and OpenSearch.
+    /// The bulk API of Elasticsearch and `OpenSearch`.
     Elastic,
 }
 

@@ -105,7 +105,7 @@ struct State {
 
 impl Syslog {
     /// An error says what is wrong with the configuration. Nothing is connected yet.
-    pub fn new(config: Config) -> Result<Self, String> {
+    pub fn new(config: &Config) -> Result<Self, String> {
         let fault = || format!("address: {:?} is not HOST:PORT", config.address);
         let (host, port) = config.address.rsplit_once(':').ok_or_else(fault)?;
         let port = port.parse().map_err(|_| fault())?;
@@ -131,7 +131,7 @@ impl Syslog {
         Ok(Self {
             connector,
             timeout: config.timeout,
-            format: Format::new(&config)?,
+            format: Format::new(config)?,
             state: tokio::sync::Mutex::new(State { link: None, written }),
         })
     }

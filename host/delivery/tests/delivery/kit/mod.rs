@@ -119,13 +119,14 @@ pub(crate) async fn finish(delivery: Delivery) {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// A sink's metric, as Prometheus would read it.
-pub(crate) fn metric(delivery: &Delivery, name: &str, sink: &str) -> f64 {
+/// A sink's metric, as Prometheus would read it, in whole numbers.
+pub(crate) fn metric(delivery: &Delivery, name: &str, sink: &str) -> u64 {
     let mut registry = Registry::default();
     delivery.metrics().register(&mut registry);
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
     let line = format!("{name}{{sink=\"{sink}\"}} ");
     let value = text.lines().find_map(|it| it.strip_prefix(&line));
-    value.unwrap_or_else(|| panic!("no {line}in {text}")).parse().unwrap()
+    let value = value.unwrap_or_else(|| panic!("no {line}in {text}"));
+    value.split('.').next().unwrap().parse().unwrap()
 }

@@ -49,4 +49,5 @@ pub(crate) async fn send_and_reset(mut stream: TcpStream, bytes: &str) {
 /// Ends the connection with a reset.
 pub(crate) fn reset(stream: TcpStream) {
     socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(stream);
 }
