@@ -56,7 +56,8 @@ fn what_it_writes_is_what_start_and_fluentd_need() {
     }));
     fs::copy(scene.path("identity"), folder.join("identity")).unwrap();
     let config = folder.join("teleport-event-handler.toml");
-    let urls = ["test.log", "session"].map(|path| format!("https://127.0.0.1:{}/{path}", sink.port()));
+    let urls =
+        ["test.log", "session"].map(|path| format!("https://127.0.0.1:{}/{path}", sink.port()));
     let output = handler(&[
         "start",
         "-c",

@@ -30,9 +30,8 @@ fn several_plugins_see_what_the_one_before_has_made_of_it_and_order_is_kept() {
     let all: Vec<_> = (0..2000).map(|n| event("user.login", &n.to_string(), "bob")).collect();
     fs::write(&path, all.join("\n")).unwrap();
     let config = folder.path().join("handler.toml");
-    let plugin = |path: &std::path::Path, more: &str| {
-        format!("[[event-plugin]]\npath = {path:?}\n{more}\n")
-    };
+    let plugin =
+        |path: &std::path::Path, more: &str| format!("[[event-plugin]]\npath = {path:?}\n{more}\n");
     let text = plugin(&wat("echo"), "") + &plugin(&guest("rust", "touch"), "concurrency = 2");
     fs::write(&config, text).unwrap();
     let out = folder.path().join("out.ndjson");

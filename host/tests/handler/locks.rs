@@ -77,7 +77,8 @@ fn without_a_cluster_a_lock_stays_here() {
     let events: Vec<_> = (0..5).map(|n| event("user.login", &n.to_string(), "bob")).collect();
     fs::write(&source, events.join("\n")).unwrap();
     let (source, state) = (source.to_str().unwrap(), storage.to_str().unwrap());
-    let args = ["start", "--source", source, "--sink", "stdout", "--storage", state, "--lock-enabled"];
+    let args =
+        ["start", "--source", source, "--sink", "stdout", "--storage", state, "--lock-enabled"];
     let output = handler(&args);
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     assert!(output.stderr.contains("there is no cluster"), "{}", output.stderr);

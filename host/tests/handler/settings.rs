@@ -37,7 +37,12 @@ fn the_flag_counts_then_the_file_then_the_environment_then_the_default() {
     for (config, args, env, line) in [
         (&file, &flag[..], &env[..], "batch is \"8\", from --batch"),
         (&file, &[], &env, "batch is \"7\", from a.toml: batch"),
-        (&stdout.to_owned(), &[], &env, "batch is \"6\", from the environment variable FDFWD_BATCH"),
+        (
+            &stdout.to_owned(),
+            &[],
+            &env,
+            "batch is \"6\", from the environment variable FDFWD_BATCH",
+        ),
         (&stdout.to_owned(), &[], &[], "batch is \"20\", from the default of --batch"),
     ] {
         let output = Scene::new(config).run(args, env);
@@ -91,11 +96,19 @@ fn a_mistake_names_flag_file_and_key() {
     let stdout = "[[sink]]\nkind = 'stdout'\n";
     for (config, args, env, text) in [
         ("", &["--concurrency", "0"][..], &[][..], "--concurrency: \"0\" is not a number from 1"),
-        ("window-size = 'soon'", &["--teleport-identity=x", "--storage=y", "--source="], &[],
-            "a.toml: window-size: \"soon\" is not a time"),
+        (
+            "window-size = 'soon'",
+            &["--teleport-identity=x", "--storage=y", "--source="],
+            &[],
+            "a.toml: window-size: \"soon\" is not a time",
+        ),
         ("[lock]\nperiod = 5", &[], &[], "a.toml: lock.period: \"5\" is not a time"),
-        ("", &[], &[("FDFWD_LOCKING_ENABLED", "perhaps")],
-            "FDFWD_LOCKING_ENABLED: \"perhaps\" is neither true nor false"),
+        (
+            "",
+            &[],
+            &[("FDFWD_LOCKING_ENABLED", "perhaps")],
+            "FDFWD_LOCKING_ENABLED: \"perhaps\" is neither true nor false",
+        ),
         ("batch = [1]", &[], &[], "a.toml: batch: a value is wanted here, not a list"),
         ("[[sink]]\nkind = 'fax'", &[], &[], "unknown variant `fax`"),
         ("a = ", &[], &[], "a.toml: TOML parse error at line 1"),
@@ -105,8 +118,9 @@ fn a_mistake_names_flag_file_and_key() {
         ("", &["--wasm-plugin=a.wasm", "--wasm-concurrency=0"], &[], "--wasm-concurrency: \"0\""),
         ("[teleport]\nca = 'ca'", &["--storage=y", "--source="], &[], "give all of --teleport-ca"),
     ] {
-        let output = Scene::new(&format!("{config}\n{}", if config.contains("kind") { "" } else { stdout }))
-            .run(args, env);
+        let output =
+            Scene::new(&format!("{config}\n{}", if config.contains("kind") { "" } else { stdout }))
+                .run(args, env);
         assert_eq!(output.code, Some(2), "{config} {args:?}: {}", output.stderr);
         assert!(output.stderr.contains(text), "{text}: {}", output.stderr);
     }
@@ -118,8 +132,14 @@ fn what_is_required_is_said() {
         (&["start"][..], "give --storage DIR"),
         (&["start", "--storage", "x"], "give --teleport-identity FILE"),
         (&["start", "--storage", "x", "--teleport-identity", "y"], "give --fluentd-url and"),
-        (&["start", "--source", "-", "--fluentd-url", "http://a/"], "without --fluentd-session-url"),
-        (&["start", "--source", "-", "--fluentd-session-url", "http://a/"], "without --fluentd-url"),
+        (
+            &["start", "--source", "-", "--fluentd-url", "http://a/"],
+            "without --fluentd-session-url",
+        ),
+        (
+            &["start", "--source", "-", "--fluentd-session-url", "http://a/"],
+            "without --fluentd-url",
+        ),
     ] {
         let output = handler(args);
         assert_eq!(output.code, Some(2), "{args:?}: {}", output.stderr);
