@@ -20,6 +20,19 @@
 //!   connections a request starts only once the one N before it has been answered: so an event is
 //!   overtaken by those of N - 1 requests at most.
 //!
+//! ```no_run
+//! # async fn example(config: host_delivery::SinkConfig, item: host_delivery::Item)
+//! # -> Result<(), Box<dyn std::error::Error>> {
+//! use host_delivery::Delivery;
+//! use std::{path::Path, time::Duration};
+//!
+//! let outlet = config.outlet(&|name| std::env::var(name).ok())?;
+//! let delivery = Delivery::start(vec![outlet], Some(Path::new("state")))?;
+//! delivery.send(item).await; // waits while the window is full
+//! let left = delivery.finish(Duration::from_secs(10)).await;
+//! # Ok(()) }
+//! ```
+//!
 //! What a sink is, and which there are: [`sink`]. How they are configured: [`config`].
 
 mod client;

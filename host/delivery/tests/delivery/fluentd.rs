@@ -113,6 +113,6 @@ async fn there_are_no_more_connections_than_allowed_and_they_are_kept() {
     events.wait(200).await;
     assert_eq!(server.so_far().len(), 200);
     assert_eq!(server.most_requests(), 4);
-    assert_eq!(server.most_connections(), 4);
+    assert_eq!(server.all_connections(), 4);
     finish(delivery).await;
 }

@@ -40,7 +40,12 @@ pub(crate) enum End {
 
 /// Reads on from where the days are, until the end of time, or as asked.
 pub(crate) async fn run(reader: &Reader, days: &Arc<Days>) -> Result<End, Error> {
-    let bulk = Bulk { reader, days, slots: Arc::new(Semaphore::new(reader.config.concurrency)) };
+    // What still tries to read a chunk when windows take over ends with this.
+    let stop = reader.stop.child_token();
+    let _end = stop.clone().drop_guard();
+    let reader = &Reader { stop, ..reader.clone() };
+    let slots = Arc::new(Semaphore::new(reader.config.concurrency));
+    let bulk = Bulk { reader, days, slots };
     bulk.resume();
     let mut first = true;
     loop {

@@ -96,7 +96,9 @@ async fn events_that_cannot_be_read_go_on_as_they_came_and_stop_nothing() {
 async fn a_chunk_that_cannot_be_read_holds_up_no_other() {
     let scene = Scene::new(World::new(3, 2, 600));
     scene.fake.faults(|it| it.broken_chunk = Some("chunk-0".to_owned()));
-    let mut running = Running::start(scene.config()).await;
+    let mut config = scene.config();
+    config.concurrency = 1;
+    let mut running = Running::start(config).await;
     let taken = running.take(300).await;
     assert_eq!(taken.repeated(), 0);
     assert!(running.next().await.is_none());

@@ -96,6 +96,33 @@ async fn a_crash_loses_no_recording() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_recording_that_was_only_announced_is_not_forgotten() {
+    let mut world = World::new(1, 1, 100);
+    world.uploads.insert(50, "s1".to_owned());
+    world.recordings.insert("s1".to_owned(), Recording { events: 20, ..Recording::default() });
+    let scene = Scene::new(world);
+    let mut running = Running::start(scene.config()).await;
+    let (mut taken, mut out) = (Taken::default(), Vec::new());
+    while taken.uids.len() < 100 {
+        let read = running.next().await.unwrap();
+        if read.session.is_some() {
+            out.push(read); // nothing of it is done
+        } else {
+            taken.take(read);
+        }
+    }
+    let days = || fs::read_dir(scene.state("cursor_v2")).into_iter().flatten();
+    until("the cursor has passed the announcement", || {
+        days().any(|day| day.unwrap().path().join("completed-chunks").exists())
+    })
+    .await;
+    running.kill().await;
+    drop(out);
+    let again = scene.all(scene.config()).await;
+    assert_eq!((again.events.len(), again.uids.contains_key("s1-1")), (16, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_moves_only_over_what_is_done() {
     let scene = Scene::new(World::new(1, 1, 100));
     let mut running = Running::start(scene.config()).await;

@@ -46,15 +46,17 @@ pub(crate) enum Reply {
     Silence,
 }
 
-/// Connections, now and at most.
+/// Connections or requests, now, at most, and all there were.
 #[derive(Default)]
 struct Count {
+    all: AtomicUsize,
     now: AtomicUsize,
     most: AtomicUsize,
 }
 
 impl Count {
     fn one(self: &Arc<Self>) -> One {
+        self.all.fetch_add(1, Ordering::SeqCst);
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
         One(self.clone())
@@ -147,9 +149,9 @@ impl Server {
         self.requests.close();
     }
 
-    /// So many connections there were at a time.
-    pub(crate) fn most_connections(&self) -> usize {
-        self.connections.most.load(Ordering::SeqCst)
+    /// So many connections there were.
+    pub(crate) fn all_connections(&self) -> usize {
+        self.connections.all.load(Ordering::SeqCst)
     }
 
     /// So many requests there were at a time.

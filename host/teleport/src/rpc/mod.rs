@@ -1,16 +1,18 @@
-//! The calls of the auth server that we make. The messages are written by hand: there are few, and
-//! what is large in them stays bytes.
+//! The calls of the auth server that we make, and what their failures mean.
+
+mod call;
+mod messages;
 
 use crate::connect::{Connection, Link, with_causes};
 use crate::error::Failure;
 use crate::event::Unstructured;
 use crate::metrics::Metrics;
-use crate::time::Stamp;
-use bytes::Bytes;
+use call::{CHUNKS, Call, EXPORT, LOCK, PING, SEARCH, SESSION};
 use http::Uri;
 use http::uri::PathAndQuery;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use messages::{Chunk, ChunksOf, Export, Exported, Nothing, Page, Pong, Recording, Search};
 use prost::Message;
 use proto::types::LockV2;
 use std::sync::Arc;
@@ -22,124 +24,6 @@ use tonic_prost::ProstCodec;
 
 /// A page of events may be large; what is larger than this is no answer.
 const MESSAGE_LIMIT: usize = 64 << 20;
-
-/// `teleport.auditlog.v1.GetUnstructuredEventsRequest`.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Search {
-    #[prost(string, tag = "1")]
-    pub(crate) namespace: String,
-    #[prost(message, optional, tag = "2")]
-    pub(crate) start: Option<Stamp>,
-    #[prost(message, optional, tag = "3")]
-    pub(crate) end: Option<Stamp>,
-    #[prost(string, repeated, tag = "4")]
-    pub(crate) types: Vec<String>,
-    #[prost(int32, tag = "5")]
-    pub(crate) limit: i32,
-    #[prost(string, tag = "6")]
-    pub(crate) start_key: String,
-    /// 0 is descending, 1 ascending.
-    #[prost(int32, tag = "7")]
-    pub(crate) order: i32,
-}
-
-/// `teleport.auditlog.v1.EventsUnstructured`.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Page {
-    #[prost(bytes = "bytes", repeated, tag = "1")]
-    pub(crate) items: Vec<Bytes>,
-    #[prost(string, tag = "2")]
-    pub(crate) last_key: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ChunksOf {
-    #[prost(message, optional, tag = "1")]
-    date: Option<Stamp>,
-}
-
-/// `teleport.auditlog.v1.EventExportChunk`.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Chunk {
-    #[prost(string, tag = "1")]
-    pub(crate) chunk: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Export {
-    #[prost(message, optional, tag = "1")]
-    date: Option<Stamp>,
-    #[prost(string, tag = "2")]
-    chunk: String,
-    #[prost(string, tag = "3")]
-    cursor: String,
-}
-
-/// `teleport.auditlog.v1.ExportEventUnstructured`.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Exported {
-    #[prost(bytes = "bytes", tag = "1")]
-    pub(crate) event: Bytes,
-    #[prost(string, tag = "2")]
-    pub(crate) cursor: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Recording {
-    #[prost(string, tag = "1")]
-    session: String,
-    #[prost(int32, tag = "2")]
-    start: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Nothing {}
-
-/// `proto.PingResponse`, as far as it says whom we speak with.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Pong {
-    #[prost(string, tag = "1")]
-    pub(crate) cluster: String,
-    #[prost(string, tag = "2")]
-    pub(crate) version: String,
-}
-
-/// A call: its name in metrics and messages, where it is, and what is missing if it is denied.
-#[derive(Debug)]
-pub(crate) struct Call {
-    name: &'static str,
-    path: &'static str,
-    remedy: &'static str,
-}
-
-const EVENTS: &str =
-    "a role of this identity needs the rule `resources: [event], verbs: [list, read]`";
-const PING: Call = Call { name: "Ping", path: "/proto.AuthService/Ping", remedy: "see its log" };
-const CHUNKS: Call = Call {
-    name: "GetEventExportChunks",
-    path: "/teleport.auditlog.v1.AuditLogService/GetEventExportChunks",
-    remedy: EVENTS,
-};
-const EXPORT: Call = Call {
-    name: "ExportUnstructuredEvents",
-    path: "/teleport.auditlog.v1.AuditLogService/ExportUnstructuredEvents",
-    remedy: EVENTS,
-};
-const SEARCH: Call = Call {
-    name: "GetUnstructuredEvents",
-    path: "/teleport.auditlog.v1.AuditLogService/GetUnstructuredEvents",
-    remedy: EVENTS,
-};
-const SESSION: Call = Call {
-    name: "StreamUnstructuredSessionEvents",
-    path: "/teleport.auditlog.v1.AuditLogService/StreamUnstructuredSessionEvents",
-    remedy: "a role of this identity needs the rule `resources: [session], verbs: [list, read]`",
-};
-const LOCK: Call = Call {
-    name: "UpsertLock",
-    path: "/proto.AuthService/UpsertLock",
-    remedy: "a role of this identity needs the rule `resources: [lock], verbs: [create, update]`",
-};
 
 /// The auth server. Clones share the connection.
 #[derive(Clone, Debug)]
