@@ -68,12 +68,13 @@ pub(crate) async fn start(config: Config) -> Result<()> {
     metrics.set(registry);
     let outbox =
         locker.map(|locker| Arc::new(locks.outbox(kept.store.clone(), locker, lock_metrics)));
-    if let Some(outbox) = &outbox {
-        tokio::spawn(outbox.clone().run());
-    }
+    let sending = outbox.as_ref().map(|outbox| tokio::spawn(outbox.clone().run()));
     watch.started(meter, &delivery, chain.plugins());
     let pipeline = Pipeline::new(chain, config.failed_logins, locks, &delivery);
     let ended = until_the_end(pipeline, reading, told, &stop, &watch, &delivery).await;
+    if let Some(sending) = sending {
+        sending.abort();
+    }
     finish(delivery, outbox, &watch).await;
     kept.close();
     ended

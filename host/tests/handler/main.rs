@@ -8,5 +8,6 @@ mod killed;
 mod kit;
 mod lines;
 mod locks;
+mod measure;
 mod outage;
 mod settings;

@@ -19,6 +19,8 @@ struct State {
     away: bool,
     refused: usize,
     open: Vec<TcpStream>,
+    /// How long an answer takes, and that events are only counted: for measuring.
+    blind: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -69,6 +71,11 @@ impl Sink {
             }
         });
         Self { address, shared }
+    }
+
+    /// From now on it counts only, and each answer takes so long.
+    pub(crate) fn blind(&self, latency: Duration) {
+        self.state().blind = Some(latency);
     }
 
     pub(crate) fn url(&self) -> String {
@@ -143,6 +150,20 @@ impl Sink {
 fn serve(stream: Box<dyn Duplex>, shared: &Shared) {
     let mut stream = BufReader::new(stream);
     while let Some((path, body)) = request(&mut stream) {
+        let blind = shared.state.lock().unwrap().blind;
+        if let Some(latency) = blind {
+            #[allow(clippy::disallowed_methods)] // that of a server far away
+            std::thread::sleep(latency);
+            let mut state = shared.state.lock().unwrap();
+            state.requests += 1;
+            state.count += 1 + body.windows(3).filter(|it| it == b"},{").count();
+            drop(state);
+            shared.changed.notify_all();
+            if answer(&mut stream).is_err() {
+                return;
+            }
+            continue;
+        }
         let uids: Vec<String> = match serde_json::from_slice(&body).unwrap() {
             Value::Array(events) => events.iter().map(uid).collect(),
             event => vec![uid(&event)],
@@ -159,11 +180,16 @@ fn serve(stream: Box<dyn Duplex>, shared: &Shared) {
         }
         drop(state);
         shared.changed.notify_all();
-        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-        if stream.get_mut().write_all(answer).and_then(|()| stream.get_mut().flush()).is_err() {
+        if answer(&mut stream).is_err() {
             return;
         }
     }
+}
+
+fn answer(stream: &mut BufReader<Box<dyn Duplex>>) -> std::io::Result<()> {
+    let stream = stream.get_mut();
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")?;
+    stream.flush()
 }
 
 fn uid(event: &Value) -> String {
