@@ -105,7 +105,11 @@ async fn open(
             (Reading { events: Events::Teleport(events), task }, meter, Some(locker))
         }
         From::Lines(lines) => {
-            let source = LineSource::open(lines.clone(), config.state.as_deref())?;
+            let (lines, state) = (lines.clone(), config.state.clone());
+            // A pipe that nobody writes to is not there yet.
+            let opening =
+                tokio::task::spawn_blocking(move || LineSource::open(lines, state.as_deref()));
+            let source = opening.await.context("the source cannot be opened").flatten()?;
             let meter = Meter::Lines(source.metrics());
             let (out, events) = channel(QUEUE);
             let task = tokio::spawn(source.run(out, stop.clone()));

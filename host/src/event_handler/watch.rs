@@ -167,9 +167,10 @@ impl State {
         if !backfill || (events == before && !self.shown) {
             return self.wipe();
         }
-        let seconds = now.duration_since(then).as_secs_f64();
+        let milliseconds = now.duration_since(then).as_millis().max(1);
+        let rate = u128::from(events.saturating_sub(before)) * 1000 / milliseconds;
         let waiting: usize = self.sinks.iter().map(|sink| sink.waiting).sum();
-        let line = line(events, (events - before) as f64 / seconds, lag, meter.newest(), waiting);
+        let line = line(events, rate, lag, meter.newest(), waiting);
         self.shown = true;
         let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
     }
@@ -183,12 +184,12 @@ impl State {
 
 fn line(
     events: u64,
-    rate: f64,
+    rate: u128,
     lag: Option<Duration>,
     newest: Option<SystemTime>,
     waiting: usize,
 ) -> String {
-    let mut line = format!("{events} events, {rate:.0} a second, {waiting} under way");
+    let mut line = format!("{events} events, {rate} a second, {waiting} under way");
     if let (Some(lag), Some(newest)) = (lag, newest) {
         let date = humantime::format_rfc3339_seconds(newest).to_string();
         let lag = humantime::format_duration(Duration::from_secs(lag.as_secs() / 60 * 60));
@@ -207,9 +208,9 @@ mod tests {
         let newest = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(86_400));
         let lag = Some(Duration::from_secs(7_265));
         assert_eq!(
-            line(1200, 600.4, lag, newest, 7),
+            line(1200, 600, lag, newest, 7),
             "1200 events, 600 a second, 7 under way, 1970-01-02T00:00:00Z, 2h 1m to go"
         );
-        assert_eq!(line(0, 0.0, None, None, 0), "0 events, 0 a second, 0 under way");
+        assert_eq!(line(0, 0, None, None, 0), "0 events, 0 a second, 0 under way");
     }
 }

@@ -109,6 +109,8 @@ impl LineSource {
         };
         let mut file = File::open(&path)
             .with_context(|| format!("--source {} cannot be read", path.display()))?;
+        // A pipe is read once.
+        let state = if file.metadata()?.is_file() { state } else { None };
         let cursor = state.map(|state| Cursor::open(state, &mut file, &path)).transpose()?;
         Ok(Self { lines, input: Box::new(file), cursor, metrics: LineMetrics::default() })
     }

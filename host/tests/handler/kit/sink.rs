@@ -97,6 +97,11 @@ impl Sink {
         }
     }
 
+    /// How many have come to it while it was away.
+    pub(crate) fn refused(&self) -> usize {
+        self.state().refused
+    }
+
     /// Waits until so many have come to a sink that is away.
     pub(crate) fn wait_for_refused(&self, count: usize) {
         self.wait(|state| state.refused >= count);
