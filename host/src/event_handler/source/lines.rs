@@ -1,30 +1,21 @@
 //! Events from a file, or the standard input: one JSON object a line.
 
+use super::Incoming;
 use super::cursor::Cursor;
-use super::head::Head;
 use super::marks::Marks;
-use super::{Done, Incoming};
+use super::metrics::LineMetrics;
+use super::reader::Reader;
 use anyhow::{Context, Result};
-use bytes::Bytes;
 use host_proxy::native::sha256;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::registry::Registry;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::runtime::Handle;
+use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
-/// No event is so long; what is gets no place in memory.
-const LONGEST: u64 = 16 << 20;
-/// Types that have a counter of their own.
-const KINDS: usize = 2000;
 const SAVE: Duration = Duration::from_millis(500);
 /// How long the last events have to arrive when it is told to end.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -35,8 +26,8 @@ pub(crate) struct Lines {
     /// None: the standard input.
     path: Option<PathBuf>,
     in_flight: u32,
-    types: HashSet<String>,
-    skip: HashSet<String>,
+    pub(super) types: HashSet<String>,
+    pub(super) skip: HashSet<String>,
 }
 
 impl Lines {
@@ -60,35 +51,6 @@ impl Lines {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let name: String = name.chars().filter(|it| it.is_ascii_alphanumeric()).take(40).collect();
         format!("file_{name}_{hash}")
-    }
-}
-
-/// What is counted of them. Clones count the same.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct LineMetrics {
-    events: Family<[(&'static str, String); 1], Counter>,
-    read: Counter,
-    malformed: Counter,
-    /// In milliseconds since 1970; 0 while there is none.
-    newest: Arc<AtomicU64>,
-}
-
-impl LineMetrics {
-    pub(crate) fn register(&self, registry: &mut Registry) {
-        let help = "Events read from a file or the standard input, by type";
-        registry.register("tenon_file_events", help, self.events.clone());
-        let help = "Lines that are no JSON object, and went nowhere";
-        registry.register("tenon_file_malformed", help, self.malformed.clone());
-    }
-
-    pub(crate) fn events(&self) -> u64 {
-        self.read.get()
-    }
-
-    /// The time of the newest event.
-    pub(crate) fn newest(&self) -> Option<SystemTime> {
-        let newest = self.newest.load(Ordering::Relaxed);
-        (newest > 0).then(|| UNIX_EPOCH + Duration::from_millis(newest))
     }
 }
 
@@ -166,123 +128,5 @@ async fn save(cursor: Option<&mut Cursor>, marks: &Marks) {
     // A few bytes twice a second.
     if let Err(error) = tokio::task::block_in_place(|| cursor.save(marks.low())) {
         tracing::error!("{error:#}");
-    }
-}
-
-/// Reads on a thread of its own.
-struct Reader {
-    name: String,
-    lines: Lines,
-    marks: Arc<Marks>,
-    out: Sender<Incoming>,
-    stop: CancellationToken,
-    metrics: LineMetrics,
-    kinds: HashMap<Arc<str>, Counter>,
-}
-
-impl Reader {
-    fn read(mut self, input: Box<dyn Read + Send>, begin: u64) -> Result<()> {
-        let mut input = BufReader::with_capacity(256 << 10, input);
-        let mut end = begin;
-        while !self.stop.is_cancelled() {
-            let mut line = Vec::new();
-            let count = input.by_ref().take(LONGEST).read_until(b'\n', &mut line);
-            let count = count.with_context(|| format!("{} cannot be read", self.name))?;
-            if count == 0 {
-                break;
-            }
-            let begin = end;
-            end += count as u64;
-            if line.last() != Some(&b'\n') && count as u64 == LONGEST {
-                end += skip_line(&mut input)?;
-                self.malformed(begin, &"it is longer than 16 MiB");
-                self.marks.skip(end);
-                continue;
-            }
-            let is_whole = line.last() == Some(&b'\n');
-            line.truncate(line.trim_ascii_end().len());
-            if line.trim_ascii_start().is_empty() {
-                self.marks.skip(end);
-                continue;
-            }
-            if !self.event(line.into(), begin, end, is_whole) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Says whether to go on.
-    fn event(&mut self, json: Bytes, begin: u64, end: u64, is_whole: bool) -> bool {
-        let head = match Head::of(&json) {
-            Ok(head) => head,
-            Err(error) if is_whole => {
-                self.malformed(begin, &error);
-                self.marks.skip(end);
-                return true;
-            }
-            Err(_) => {
-                tracing::warn!("{}: the last line is not whole yet and is left", self.name);
-                return false;
-            }
-        };
-        let (types, skip) = (&self.lines.types, &self.lines.skip);
-        if (!types.is_empty() && !types.contains(&*head.kind)) || skip.contains(&*head.kind) {
-            self.marks.skip(end);
-            return true;
-        }
-        let kind = self.kind(&head.kind);
-        self.metrics.read.inc();
-        if let Some(since) = head.time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()) {
-            let milliseconds = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-            self.metrics.newest.fetch_max(milliseconds, Ordering::Relaxed);
-        }
-        let (uid, time) = (head.uid.into_owned(), head.time);
-        let done = Handle::current().block_on(self.marks.push(end));
-        let done = Done::Line(done);
-        let event = Incoming { json, kind, uid, time, session: None, done };
-        self.out.blocking_send(event).is_ok()
-    }
-
-    /// Counts an event of a type, and shares its name.
-    fn kind(&mut self, name: &str) -> Arc<str> {
-        if let Some((kind, counter)) = self.kinds.get_key_value(name) {
-            counter.inc();
-            return kind.clone();
-        }
-        let kind: Arc<str> = name.into();
-        let label = if self.kinds.len() < KINDS { name } else { "other" };
-        let counter = self.metrics.events.get_or_create_owned(&[("type", label.to_owned())]);
-        counter.inc();
-        if self.kinds.len() < KINDS {
-            self.kinds.insert(kind.clone(), counter);
-        }
-        kind
-    }
-
-    fn malformed(&self, begin: u64, why: &dyn std::fmt::Display) {
-        self.metrics.malformed.inc();
-        tracing::error!(
-            "{}: the line at byte {begin} is no JSON object and goes nowhere: {why}",
-            self.name
-        );
-    }
-}
-
-/// Reads to the end of a line, and says how many bytes that was.
-fn skip_line(input: &mut impl BufRead) -> io::Result<u64> {
-    let mut skipped = 0;
-    loop {
-        let buffer = input.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok(skipped);
-        }
-        let end = buffer.iter().position(|byte| *byte == b'\n');
-        let count = end.map_or(buffer.len(), |end| end + 1);
-        input.consume(count);
-        skipped += count as u64;
-        if end.is_some() {
-            return Ok(skipped);
-        }
     }
 }

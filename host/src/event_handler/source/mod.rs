@@ -4,9 +4,12 @@ mod cursor;
 mod head;
 mod lines;
 mod marks;
+mod metrics;
+mod reader;
 
 pub(crate) use head::Head;
-pub(crate) use lines::{LineMetrics, LineSource, Lines};
+pub(crate) use lines::{LineSource, Lines};
+pub(crate) use metrics::LineMetrics;
 
 use bytes::Bytes;
 use std::sync::Arc;
