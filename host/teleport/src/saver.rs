@@ -1,16 +1,21 @@
-//! Saves the state twice a second: what has changed, in one go, on a thread that may block.
+//! Saves the state twice a second, and more often under load: what has changed, in one go, on a thread
+//! that may block.
 
 use crate::bulk::Days;
 use crate::config::Timing;
 use crate::log_limit::LogLimit;
+use crate::marks::Room;
 use crate::metrics::Metrics;
 use crate::sessions::Sessions;
 use crate::state::{Changes, Folder};
 use crate::windowed::Windows;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
+
+/// Under load, from one saving to the next.
+const REST: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub(crate) struct Saver {
@@ -18,6 +23,7 @@ pub(crate) struct Saver {
     days: Arc<Days>,
     windows: Arc<Windows>,
     sessions: Arc<Sessions>,
+    room: Arc<Room>,
     metrics: Metrics,
     every: Duration,
     /// What could not be written is tried again with the next changes.
@@ -29,12 +35,13 @@ impl Saver {
     pub(crate) fn new(
         folder: Folder,
         (days, windows, sessions): (Arc<Days>, Arc<Windows>, Arc<Sessions>),
+        room: Arc<Room>,
         metrics: Metrics,
         timing: &Timing,
         first: Changes,
     ) -> Self {
         let (every, log) = (timing.save, LogLimit::default());
-        Self { folder, days, windows, sessions, metrics, every, unsaved: first, log }
+        Self { folder, days, windows, sessions, room, metrics, every, unsaved: first, log }
     }
 
     /// Saves until it is to end, and then once more.
@@ -44,6 +51,11 @@ impl Saver {
         loop {
             tokio::select! {
                 _ = ticks.tick() => self.save().await,
+                () = self.room.many_done() => {
+                    self.save().await;
+                    // A disk has more to do than this.
+                    sleep(self.every.min(REST)).await;
+                }
                 () = end.cancelled() => break,
             }
         }

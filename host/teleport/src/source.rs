@@ -113,7 +113,8 @@ impl Source {
         let saved = CancellationToken::new();
         let parts = (self.days.clone(), self.windows.clone(), self.sessions.clone());
         let (metrics, timing) = (self.metrics.clone(), self.config.timing);
-        let saver = Saver::new(self.folder.clone(), parts, metrics, &timing, self.first.clone());
+        let (folder, room, first) = (self.folder.clone(), self.room.clone(), self.first.clone());
+        let saver = Saver::new(folder, parts, room, metrics, &timing, first);
         let saver = tokio::spawn(saver.run(saved.clone()));
         reader.spawn(self.sessions.clone().run(reader.clone()));
         if let Some(every) = self.config.refresh {

@@ -1,6 +1,6 @@
 //! Files and standard output.
 
-use crate::kit::{Tracker, finish, json, named, outlet, start};
+use crate::kit::{Tracker, failing_for, finish, json, named, outlet, start};
 use host_delivery::config::Kind;
 use host_delivery::sink::file::{Config, Rotate};
 use host_delivery::sink::stdout::Lines;
@@ -71,12 +71,7 @@ async fn a_file_that_is_gone_is_made_again_when_its_place_can_be_written() {
     fs::rename(&inner, folder.path().join("elsewhere")).unwrap();
     fs::write(&inner, "in the way").unwrap();
     delivery.send(events.item(2)).await;
-    let reason = loop {
-        if let Some((_, reason)) = delivery.status().remove(0).failing {
-            break reason;
-        }
-        tokio::task::yield_now().await;
-    };
+    let reason = failing_for(&delivery).await;
     assert!(reason.contains("inner/audit.ndjson cannot be written"), "{reason}");
     assert_eq!(events.done(), 1);
     fs::remove_file(&inner).unwrap();

@@ -1,8 +1,8 @@
 //! Sinks that are down, slow, or break off: nothing is lost, nothing piles up, nothing is flooded.
 
 use crate::kit::{
-    PATIENCE, Raw, Reply, Server, Tracker, finish, fluentd, json, metric, named, numbers,
-    read_request, reset, send_and_reset, soon, start, window,
+    PATIENCE, Raw, Reply, Server, Tracker, failing_for, finish, fluentd, json, metric, named,
+    numbers, read_request, reset, send_and_reset, soon, start, window,
 };
 use host_delivery::sink::fluentd::Config;
 use host_delivery::{Outlet, Retry};
@@ -78,7 +78,7 @@ async fn a_reset_in_the_head_of_an_answer_is_none_and_in_its_body_it_is_one() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_theserver_closes_costs_no_pause() {
+async fn a_kept_connection_that_the_server_closes_costs_no_pause() {
     let server = Raw::start().await;
     let events = Tracker::new();
     let slow = Retry { least: PATIENCE * 10, most: PATIENCE * 10 };
@@ -99,19 +99,14 @@ async fn a_kept_connection_that_theserver_closes_costs_no_pause() {
 }
 
 #[tokio::test]
-async fn aserver_that_never_answers_does_not_hang_it() {
+async fn a_server_that_never_answers_does_not_hang_it() {
     let mut server = failing(2, || Reply::Silence).await;
     let events = Tracker::new();
     let config = Config { timeout: Duration::from_millis(50), ..Config::new(server.url("/")) };
     let delivery = start(vec![fluentd(config)]);
     delivery.send(events.item(1)).await;
     server.next().await;
-    let reason = loop {
-        if let Some((_, reason)) = delivery.status().remove(0).failing {
-            break reason;
-        }
-        tokio::task::yield_now().await;
-    };
+    let reason = failing_for(&delivery).await;
     assert!(reason.contains("no answer within 50ms"), "{reason}");
     events.wait(1).await;
     assert!(delivery.status()[0].failing.is_none());
@@ -133,7 +128,7 @@ async fn retry_after_is_honoured() {
 }
 
 #[tokio::test]
-async fn aserver_that_is_down_is_asked_by_one_at_a_time() {
+async fn a_server_that_is_down_is_asked_by_one_at_a_time() {
     let pause = Duration::from_millis(20);
     let mut server = failing(usize::MAX, || Reply::Status(503)).await;
     let events = Tracker::new();

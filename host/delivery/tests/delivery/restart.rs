@@ -1,7 +1,8 @@
 //! Ends without an end, and the replay after them.
 
 use crate::kit::{
-    PATIENCE, Reply, Server, Tracker, finish, fluentd, metric, named, numbers, start_in, window,
+    PATIENCE, Reply, Server, Tracker, finish, fluentd, metric, named, numbers, soon, start_in,
+    window,
 };
 use host_delivery::sink::fluentd::Config;
 use host_delivery::{Delivery, Outlet};
@@ -27,9 +28,12 @@ async fn the_replay_goes_only_to_the_sink_that_lacked_the_events() {
     for number in 0..100 {
         delivery.send(events.item(number)).await;
     }
-    while metric(&delivery, "tenon_sink_delivered_total", "ahead") < 100 {
-        tokio::task::yield_now().await;
-    }
+    soon("the first sink has all", async {
+        while metric(&delivery, "tenon_sink_delivered_total", "ahead") < 100 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     assert_eq!(events.done(), 0);
     // As a kill does: no end, nothing is saved.
     drop(delivery);

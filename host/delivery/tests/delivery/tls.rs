@@ -1,6 +1,8 @@
 //! Sinks behind TLS that know their clients by a certificate.
 
-use crate::kit::{Certificates, Reply, Server, Tracker, certificates, finish, fluentd, start};
+use crate::kit::{
+    Certificates, Reply, Server, Tracker, certificates, failing_for, finish, fluentd, start,
+};
 use host_delivery::sink::fluentd::Config;
 use http::Version;
 use std::time::Duration;
@@ -79,12 +81,7 @@ async fn problem(change: impl FnOnce(&mut Config, &Certificates)) -> String {
     let events = Tracker::new();
     let delivery = start(vec![fluentd(config)]);
     delivery.send(events.item(1)).await;
-    let reason = loop {
-        if let Some((_, reason)) = delivery.status().remove(0).failing {
-            break reason;
-        }
-        tokio::task::yield_now().await;
-    };
+    let reason = failing_for(&delivery).await;
     assert_eq!(events.done(), 0);
     reason
 }

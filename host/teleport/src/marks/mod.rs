@@ -112,7 +112,7 @@ impl<P: Clone + Send + 'static> Stream for Marks<P> {
             state.moved = true;
         }
         drop(state);
-        self.room.permits.add_permits(1);
+        self.room.done();
     }
 
     fn dropped(&self) {

@@ -48,7 +48,7 @@ async fn a_cluster_with_a_long_name_is_found_too() {
 async fn credentials_are_renewed_while_it_runs_and_no_event_is_lost() {
     let scene = Scene::new(World::new(1, 2, 20_000));
     let mut config = scene.config();
-    config.in_flight = 100;
+    config.in_flight = 1000;
     config.refresh = Some(milliseconds(10));
     let mut running = Running::start(config).await;
     let mut taken = running.take(1000).await;

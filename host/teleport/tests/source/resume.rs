@@ -123,6 +123,27 @@ async fn a_recording_that_was_only_announced_is_not_forgotten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn under_load_the_state_is_saved_more_often() {
+    let scene = Scene::new(World::new(1, 1, 1000));
+    let mut config = scene.config();
+    config.in_flight = 50;
+    config.timing.save = std::time::Duration::from_secs(3600);
+    let mut running = Running::start(config.clone()).await;
+    let mut taken = running.take(900).await;
+    let mut days = fs::read_dir(scene.state("cursor_v2")).unwrap();
+    let today = days
+        .find_map(|day| Some(day.unwrap().path().join("chunk-0.chunk")).filter(|it| it.exists()));
+    let today = today.unwrap();
+    until("it is saved", || {
+        fs::read_to_string(&today).is_ok_and(|number| number.parse::<u64>().unwrap() >= 800)
+    })
+    .await;
+    running.kill().await;
+    taken.add(scene.all(config).await);
+    assert_eq!((taken.lost(1000), taken.repeated() <= 100), (Vec::new(), true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_moves_only_over_what_is_done() {
     let scene = Scene::new(World::new(1, 1, 100));
     let mut running = Running::start(scene.config()).await;

@@ -119,6 +119,19 @@ pub(crate) async fn finish(delivery: Delivery) {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// Waits until the first sink fails, and says why.
+pub(crate) async fn failing_for(delivery: &Delivery) -> String {
+    soon("a failure", async {
+        loop {
+            if let Some((_, reason)) = delivery.status().remove(0).failing {
+                return reason;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+}
+
 /// A sink's metric, as Prometheus would read it, in whole numbers.
 pub(crate) fn metric(delivery: &Delivery, name: &str, sink: &str) -> u64 {
     let mut registry = Registry::default();
