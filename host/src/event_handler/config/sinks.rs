@@ -1,8 +1,8 @@
 //! The sinks, as settings, flags and file say them.
 
-use super::super::settings::Settings;
 use crate::Usage;
 use crate::cli::StartArgs;
+use crate::event_handler::settings::Settings;
 use host_delivery::SinkConfig;
 use host_delivery::config::Kind;
 use host_delivery::sink::{file, fluentd, stdout};

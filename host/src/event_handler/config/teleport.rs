@@ -1,7 +1,7 @@
 //! The source, as the settings say it.
 
-use super::super::settings::Settings;
 use crate::Usage;
+use crate::event_handler::settings::Settings;
 use host_teleport::Credentials;
 use std::path::PathBuf;
 
