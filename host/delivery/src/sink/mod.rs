@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`fluentd`] | the server has answered 200 or 204 | as many connections as requests may overtake |
 //! | [`http`] | it has answered 2xx, and the body of its answer does not say otherwise | the same; one connection unless configured |
-//! | [`file`] | it is on disk (`fsync = false`: the kernel has it) | exact |
+//! | [`mod@file`] | it is on disk (`fsync = false`: the kernel has it) | exact |
 //! | [`stdout`] | the kernel has it | exact |
 //! | [`syslog`] | the kernel has it: syslog has no acknowledgement | exact, but for what is sent again |
 

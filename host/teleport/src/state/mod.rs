@@ -13,7 +13,7 @@
 //! | `cursor_v2/<date>/<chunk>.chunk` | the server's cursor in a chunk that is being read |
 //!
 //! Names and formats are those of `integrations/event-handler/state.go` and of the package
-//! `lib/events/export` of Teleport 19. There the index of a session is that of the last event sent; here
+//! `lib/events/export` of Teleport. There the index of a session is that of the last event sent; here
 //! it is one more, so that this event is not sent again. Both ask the server for events from the index
 //! on, so each reads what the other has left. Files of ours that the original must not take for its own
 //! begin with a dot or with `damaged.`, whatever they were.

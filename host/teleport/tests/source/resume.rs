@@ -99,9 +99,12 @@ async fn a_crash_loses_no_recording() {
 async fn a_recording_that_was_only_announced_is_not_forgotten() {
     let mut world = World::new(1, 1, 100);
     world.uploads.insert(50, "s1".to_owned());
-    world.recordings.insert("s1".to_owned(), Recording { events: 20, ..Recording::default() });
+    // More than may be out: it is still being read when the crash comes.
+    world.recordings.insert("s1".to_owned(), Recording { events: 10_000, ..Recording::default() });
     let scene = Scene::new(world);
-    let mut running = Running::start(scene.config()).await;
+    let mut config = scene.config();
+    config.skip_session_types.clear(); // a skipped event is done
+    let mut running = Running::start(config.clone()).await;
     let (mut taken, mut out) = (Taken::default(), Vec::new());
     while taken.uids.len() < 100 {
         let read = running.next().await.unwrap();
@@ -118,8 +121,8 @@ async fn a_recording_that_was_only_announced_is_not_forgotten() {
     .await;
     running.kill().await;
     drop(out);
-    let again = scene.all(scene.config()).await;
-    assert_eq!((again.events.len(), again.uids.contains_key("s1-1")), (16, true));
+    let again = scene.all(config).await;
+    assert_eq!((again.events.len(), again.uids.contains_key("s1-0")), (10_000, true));
 }
 
 #[tokio::test(flavor = "multi_thread")]
