@@ -12,7 +12,7 @@ use super::record::Record;
 use super::set::Set;
 use crate::events::EventLoader;
 use crate::plugins::Loaders;
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use host_proxy::{Chain, Place};
 
 /// It, and what it came from.
@@ -37,6 +37,11 @@ impl First {
             Ok(()) => link(&first).map_err(anyhow::Error::msg),
             Err(refused) => Err(refused),
         };
+        // Nobody may be there to see that a file is gone which asked who somebody is.
+        let linked = linked.and_then(|chain| match record.clean {
+            true => Ok(chain),
+            false => first.stays_closed(record).map(|()| chain),
+        });
         let error = match linked {
             Ok(chain) => return Ok((first, chain)),
             Err(error) if record.clean => return Err(error),
@@ -45,8 +50,21 @@ impl First {
         // Each for itself may load, and yet in a place that is not for it.
         start.fill(&mut first, true).await.map_err(|_| anyhow!("{error:#}"))?;
         let chain = link(&first).map_err(|_| anyhow!("{error:#}"))?;
+        first.stays_closed(record).map_err(|_| anyhow!("{error:#}"))?;
         tracing::error!("{error:#}; what was in use before is used");
         Ok((first, chain))
+    }
+
+    /// An error if everybody is let in, and nobody was when the record was written.
+    pub(crate) fn stays_closed(&self, record: &Record) -> Result<()> {
+        if record.gate && !self.set.has_gate() {
+            bail!(
+                "the host that ran before asked who clients are, and with what is there now nobody \
+                 would have to log in; put the authenticator or the user back, or, if that is meant, \
+                 remove plugins.json from the state folder"
+            );
+        }
+        Ok(())
     }
 
     /// What a chain is made of, but for what the host brings.

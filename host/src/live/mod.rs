@@ -23,6 +23,7 @@ mod config;
 mod contents;
 mod declared;
 mod first;
+mod gate;
 mod handover;
 mod operate;
 mod past;
@@ -216,6 +217,7 @@ impl Live {
             plugins: now.set.entries(),
             rolled_back: rolled_back.map(held).collect(),
             promoted: now.set.promotions().record(),
+            gate: now.set.has_gate(),
         };
         drop(now);
         // It waits for the disk, and requests do not wait for it.

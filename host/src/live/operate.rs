@@ -65,6 +65,7 @@ impl Live {
                     Reason::Conflict,
                     "there is nothing to bring back: no plugin has been replaced since the start",
                 ),
+                NoRollback::Refused(why) => declined(Reason::Conflict, why),
                 NoRollback::Failed(why) => declined(Reason::Failed, why),
             }),
             Command::Promote { force } => self.promote(force).await.map_err(|why| match why {

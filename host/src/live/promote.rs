@@ -7,6 +7,7 @@
 use super::Live;
 use super::build::Builder;
 use super::declared::{Declaration, Declared, File, Key};
+use super::gate::stays_closed;
 use super::record::{Promoted, copy};
 use super::reload::told;
 use super::set::{Set, Slot};
@@ -155,6 +156,7 @@ impl Live {
                 None => set.slots.push(new),
             }
         }
+        stays_closed(&present, &set).map_err(NotPromoted::Conflict)?;
         let chain = self.chain(&set).map_err(NotPromoted::Failed)?;
         for slot in &present.shadows {
             slot.shadow.promote();

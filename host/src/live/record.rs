@@ -30,6 +30,9 @@ pub(crate) struct Record {
     /// What was promoted.
     #[serde(default)]
     pub(crate) promoted: Vec<Promoted>,
+    /// Whether requests had to have an identity.
+    #[serde(default)]
+    pub(crate) gate: bool,
 }
 
 /// A shadow that was promoted.
@@ -195,7 +198,8 @@ mod tests {
         let key = Key { place: "pre".to_owned(), asked: PathBuf::from("a.so"), nth: 1 };
         let held = Held { key: key.clone(), content: None };
         let entry = Entry { key, file: PathBuf::from("/a.so"), sha256: "00".to_owned() };
-        Record { clean: true, plugins: vec![entry], rolled_back: vec![held], promoted: Vec::new() }
+        let (plugins, rolled_back) = (vec![entry], vec![held]);
+        Record { clean: true, plugins, rolled_back, promoted: Vec::new(), gate: true }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::Live;
 use super::build::{Builder, Holds, Refused, Why};
 use super::declared::Declared;
+use super::gate;
 use super::record::by_key;
 use super::set::Set;
 use crate::{logging, operator};
@@ -42,6 +43,8 @@ struct Asked {
 struct Ready {
     set: Set,
     holds: Holds,
+    /// Whether everybody is let in from now on, and nobody was before.
+    opens: bool,
 }
 
 impl Live {
@@ -137,7 +140,8 @@ impl Live {
         let mut set = Set { slots, events, credentials, shadows: Vec::new() };
         let shadows = tokio::task::block_in_place(|| builder.shadows(declared, &set));
         set.shadows = shadows.map_err(|error| vec![Refused::error(&error)])?;
-        Ok(Ready { set, holds: builder.holds })
+        let opens = gate::check(&present, &set, trigger != Trigger::File)?;
+        Ok(Ready { set, holds: builder.holds, opens })
     }
 
     /// Puts a set in use; what has changed, and what else is to be said.
@@ -146,8 +150,8 @@ impl Live {
         asked: Asked,
         ready: Ready,
     ) -> Result<(Vec<String>, Vec<String>), Vec<Refused>> {
-        let Asked { declared, filter, notes } = asked;
-        let Ready { set, holds } = ready;
+        let Asked { declared, filter, mut notes } = asked;
+        let Ready { set, holds, opens } = ready;
         let mut changes = Vec::new();
         if set.is_same(&self.lock().set) {
             let mut now = self.lock();
@@ -160,6 +164,10 @@ impl Live {
         } else {
             let chain = self.chain(&set).map_err(|why| vec![misplaced(&set, why)])?;
             changes = self.swap(declared, &set, holds, chain);
+            if opens {
+                tracing::warn!("{}", gate::OPENED);
+                notes.push(gate::OPENED.to_owned());
+            }
         }
         if let Some(filter) = filter {
             // It was read before, as part of the configuration.

@@ -2,6 +2,7 @@
 
 use super::Live;
 use super::build::Why;
+use super::gate::stays_closed;
 use super::record::copy;
 use super::reload::told;
 use super::set::{Set, short};
@@ -12,6 +13,8 @@ use std::sync::Arc;
 pub(super) enum NoRollback {
     /// There is no set before the present one.
     Nothing,
+    /// It must not be.
+    Refused(String),
     /// It cannot be used any more.
     Failed(String),
 }
@@ -26,6 +29,7 @@ impl Live {
             let (declared, set) = now.before.clone().ok_or(NoRollback::Nothing)?;
             (declared, set, now.set.clone(), now.holds.clone())
         };
+        stays_closed(&present, &set).map_err(NoRollback::Refused)?;
         self.revive_events(&mut set, &present).await.map_err(NoRollback::Failed)?;
         for key in present.keys().chain(set.keys()) {
             let (now, then) = (present.sha256(key), set.sha256(key));

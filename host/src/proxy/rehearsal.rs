@@ -42,6 +42,8 @@ pub(super) async fn rehearse(
     // in order, and nothing makes up for one that does not load.
     let record = Record { clean: true, ..Record::read(&config.state) };
     let link = |first: &First| Chain::new(Parts { ..first.parts() }, metrics.clone());
-    First::load(declared, &record, &loaders, event_loader.as_ref(), link).await?;
-    Ok(())
+    let (first, _) = First::load(declared, &record, &loaders, event_loader.as_ref(), link).await?;
+    // Nobody has asked to let everybody in: it is the same configuration that is loaded anew, perhaps
+    // only since there was no more room for libraries.
+    first.stays_closed(&record)
 }

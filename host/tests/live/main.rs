@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod events;
 mod files;
+mod gate;
 mod handover;
 mod killed;
 mod kit;
