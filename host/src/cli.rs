@@ -73,7 +73,7 @@ pub enum Command {
     /// begun. The program is looked for where it was: if another version is there by now, that one takes
     /// over. If it cannot, the running host goes on.
     Restart(TellArgs),
-    /// Tells the running host to put its shadow in the place of what it was compared with
+    /// Tells the running host to put a shadow in the place of what it was compared with
     Promote(PromoteArgs),
     /// Tells the running host to call a plugin no more: requests go on without it
     Disable(TellPluginArgs),
@@ -170,7 +170,10 @@ pub struct StatusArgs {
 /// Flags of `host promote`.
 #[derive(Debug, Args)]
 pub struct PromoteArgs {
-    /// Also if their decisions differed too often
+    /// The shadow's number, as host status has it; needed if there are several
+    pub id: Option<u64>,
+    /// Also if it was compared on too few requests, their decisions differed too often, or a call of it
+    /// hangs
     #[arg(long)]
     pub force: bool,
     /// The host that is meant.

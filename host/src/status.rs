@@ -182,8 +182,8 @@ impl Page {
                 other.map_or("nothing".to_owned(), |it| format!("{} {}", it.name, it.version));
             self.text.push('\n');
             self.line(&format!(
-                "SHADOW {} {} ({}) beside {other}: {}",
-                plugin.name, plugin.version, plugin.place, shadow.verdict
+                "SHADOW {} {} ({}), no. {}, beside {other}: {}",
+                plugin.name, plugin.version, plugin.place, plugin.id, shadow.verdict
             ));
             self.line(&format!(
                 "{requests} requests compared, {differed} differed; {skipped} skipped, \
@@ -439,7 +439,7 @@ mod tests {
         let text = page(&status, now(), UNBOUNDED);
         for part in [
             "last reload 1s ago (file) FAILED:\n  one\n  two\n",
-            "SHADOW gate 1.0.0 (pre) beside reverse proxy 0.1.0: not promoted\n10 requests compared",
+            "SHADOW gate 1.0.0 (pre), no. 0, beside reverse proxy 0.1.0: not promoted\n10 requests compared",
             "\nEVENT PLUGINS\n",
             "lockout ",
             "1/2",

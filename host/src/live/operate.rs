@@ -68,7 +68,8 @@ impl Live {
                 NoRollback::Refused(why) => declined(Reason::Conflict, why),
                 NoRollback::Failed(why) => declined(Reason::Failed, why),
             }),
-            Command::Promote { force } => self.promote(force).await.map_err(|why| match why {
+            Command::Promote { id, force } => self.promote(id, force).await.map_err(|why| match why {
+                NotPromoted::None(why) => declined(Reason::NotFound, why),
                 NotPromoted::Conflict(why) => declined(Reason::Conflict, why),
                 NotPromoted::Failed(why) => declined(Reason::Failed, why),
             }),

@@ -3,8 +3,10 @@
 use super::build::{Builder, Exhausted};
 use super::contents;
 use super::declared::Declared;
+use super::promote;
 use super::set::Set;
 use crate::operator;
+use crate::Usage;
 use crate::shadows::{AskedShadow, status};
 use anyhow::{Result, anyhow};
 use host_proxy::native::Content;
@@ -28,6 +30,20 @@ impl ShadowSlot {
         others.iter().any(|other| other.asked == self.asked)
     }
 
+    /// An error if another one would be put in the same place: which of the two would be in use then?
+    fn alone_among(&self, others: &[Self], set: &Set) -> Result<()> {
+        let key = |slot: &Self| promote::key(&slot.shadow, &slot.asked, set);
+        let same = others.iter().find(|other| key(other) == key(self));
+        same.map_or(Ok(()), |other| {
+            let [this, other] = [self, other].map(|slot| slot.asked.asked.path.display());
+            Err(Usage(format!(
+                "{this} and {other} are both shadows of {}; leave one out",
+                key(self)
+            ))
+            .into())
+        })
+    }
+
     /// What an operator sees of it.
     pub(super) fn status(&self, chain: &Chain) -> operator::Shadow {
         let beside = chain.stages().into_iter().find(|stage| self.shadow.is_compared_with(stage));
@@ -44,7 +60,12 @@ impl Builder<'_> {
         let mut slots = Vec::new();
         for asked in &declared.shadows {
             let present = self.present.shadows.iter().find(|slot| slot.asked == *asked);
-            match self.shadow(asked, present, declared, set) {
+            let slot = self.shadow(asked, present, declared, set);
+            let slot = slot.and_then(|slot| match slot {
+                Some(slot) => slot.alone_among(&slots, set).map(|()| Some(slot)),
+                None => Ok(None),
+            });
+            match slot {
                 Ok(slot) => slots.extend(slot),
                 Err(error) if !self.asked => {
                     tracing::error!("{error:#}; as a shadow it is not taken");

@@ -373,11 +373,11 @@ function shadow(it, plugins) {
       `${count(it.skipped)} skipped, ${count(it.not_comparable)} not comparable. `,
       h("span.soft", null, `Promoted from ${count(it.least)} requests on, up to ${(100 * it.limit).toFixed(2)} % differing.`)),
     h("p", null, h("strong", null, it.verdict)),
-    button("Promote", `Promote ${plugin.name}`, () => act("POST", "api/promote", {}, {
+    button("Promote", `Promote ${plugin.name}`, () => act("POST", "api/promote", { id: plugin.id }, {
       title: `Promote ${plugin.name}?`,
       text: `New requests get the candidate's decisions in place of those of ${beside}. Roll back brings the old set back.`,
       yes: "Promote",
-      option: { name: "force", label: "also if their decisions differed too often" },
+      option: { name: "force", label: "also if it was compared too seldom, differed too often, or a call of it hangs" },
     }), { class: "danger" }),
     it.what.length > 0 && [h("h3", null, "What differed"),
       table(`What differed in the shadow ${plugin.name}`, ["What", numbers("Requests")].flat(),
