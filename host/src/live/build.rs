@@ -12,7 +12,7 @@ use host_events::Manifest;
 use host_proxy::native::{Content, Info};
 use host_proxy::{Life, Place, Policy, State};
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why a content is not taken although the file has it.
@@ -80,6 +80,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) holds: Holds,
     /// What takes the place of declarations, as long as they are what they were.
     pub(crate) promotions: Promotions,
+    /// What of `in_use` was promoted.
+    pub(crate) promoted: Promotions,
     /// Whether the user has asked, so that what was refused is tried again.
     pub(crate) asked: bool,
     /// Whether a copy of what was in use does in place of a file that does not load.
@@ -106,6 +108,8 @@ type OfProxy = (Place, Settings, Policy, Option<Promotion>);
 /// What a file comes to.
 enum Choice {
     Take(Content),
+    /// What is in use, or was, whatever the file has.
+    InUse(Content),
     /// There is to be none.
     Leave,
 }
@@ -139,12 +143,10 @@ impl Builder<'_> {
             }
             match self.choose(&key, content) {
                 Ok(Choice::Take(content)) => {
-                    // Without a file it is what was in use.
-                    let path = match self.in_use.get(&key) {
-                        Some(entry) if path.as_os_str().is_empty() => entry.file.clone(),
-                        _ => path,
-                    };
                     wanted.push(Wanted { key, path, content, of: (place, settings, policy, None) });
+                }
+                Ok(Choice::InUse(content)) => {
+                    wanted.push(self.again(key, content, (place, settings, policy)));
                 }
                 Ok(Choice::Leave) => {}
                 Err(why) => refused.push(Refused::of(key, path, None, None, why)),
@@ -173,21 +175,36 @@ impl Builder<'_> {
         if let Some(slot) = stays {
             return Ok(Slot { key, promotion, ..slot.clone() });
         }
-        let load = |content: &Content| {
-            plugins::load(self.loaders, place, &path, content, &settings, policy)
+        let load = |path: &Path, content: &Content, settings: &Settings| {
+            plugins::load(self.loaders, place, path, content, settings, policy)
         };
-        let refusal = match load(&content) {
+        let refusal = match load(&path, &content, &settings) {
             Ok(stage) => return Ok(Slot { key, settings, stage, promotion }),
             Err(refusal) => refusal,
         };
         let why = format!("{}: {refusal}", unusable(place));
-        if let Some(copy) = self.fallback(&key, &content.sha256)
-            && let Ok(stage) = load(&copy)
-        {
-            fallen_back(&key, &why, &copy);
-            return Ok(Slot { key, settings, stage, promotion });
+        if let Some(copy) = self.fallback(&key, &content.sha256) {
+            let again = self.again(key.clone(), copy, (place, settings, policy));
+            let Wanted { path, content, of: (_, settings, _, promotion), .. } = again;
+            if let Ok(stage) = load(&path, &content, &settings) {
+                fallen_back(&key, &why, &content);
+                return Ok(Slot { key, settings, stage, promotion });
+            }
         }
         Err(Refused::of(key, path, Some(content.sha256), refusal.info, why))
+    }
+
+    /// What is in use, or was: from where it came, and what was promoted as it was promoted.
+    fn again(
+        &self,
+        key: Key,
+        content: Content,
+        (place, settings, policy): (Place, Settings, Policy),
+    ) -> Wanted<OfProxy> {
+        let path = self.in_use.get(&key).map(|entry| entry.file.clone()).unwrap_or_default();
+        let promotion = self.promoted.of_content(&key, &content.sha256).cloned();
+        let settings = promotion.as_ref().map_or(settings, Promotion::settings);
+        Wanted { key, path, content, of: (place, settings, policy, promotion) }
     }
 
     /// The event plugins, loaded.
@@ -208,7 +225,7 @@ impl Builder<'_> {
                 format!("the event plugin {path} cannot be used: the file {path} cannot be read: {error}")
             });
             let content = match self.choose(&key, content) {
-                Ok(Choice::Take(content)) => content,
+                Ok(Choice::Take(content) | Choice::InUse(content)) => content,
                 Ok(Choice::Leave) => continue,
                 Err(why) => {
                     refused.push(Refused::of(key, path, None, None, why));
@@ -284,7 +301,7 @@ impl Builder<'_> {
                     None => Ok(Choice::Leave),
                     Some(Entry { sha256, .. }) => {
                         match copy(self.loaders.native.folder(), sha256) {
-                            Ok(content) => Ok(Choice::Take(content)),
+                            Ok(content) => Ok(Choice::InUse(content)),
                             Err(error) => {
                                 Err(format!("{key}: the copy {}: {error}", short(sha256)))
                             }
@@ -295,7 +312,7 @@ impl Builder<'_> {
             self.holds.remove(key);
         }
         if let Some(copy) = self.fallback(key, "").filter(|_| self.only_copies) {
-            return Ok(Choice::Take(copy));
+            return Ok(Choice::InUse(copy));
         }
         match file {
             Ok(Some(content)) => Ok(Choice::Take(content)),
@@ -303,7 +320,7 @@ impl Builder<'_> {
             Err(why) => match self.fallback(key, "") {
                 Some(copy) => {
                     fallen_back(key, &why, &copy);
-                    Ok(Choice::Take(copy))
+                    Ok(Choice::InUse(copy))
                 }
                 None => Err(why),
             },

@@ -98,6 +98,7 @@ impl Start<'_> {
             in_use: self.record.in_use(),
             holds: holds.collect(),
             promotions: Promotions::of(&self.record.promoted).asked_for(&first.declared),
+            promoted: Promotions::of(&self.record.promoted),
             asked: true,
             copies_do: !clean,
             only_copies,

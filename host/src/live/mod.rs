@@ -41,7 +41,7 @@ pub(crate) use declared::{Declared, Key};
 pub(crate) use first::First;
 pub(crate) use handover::{Request, Requests};
 pub(crate) use operate::Operated;
-pub(crate) use record::{Folder, Record};
+pub(crate) use record::{COPIES, Folder, Record};
 pub(crate) use reload::Trigger;
 pub(crate) use watch::watch;
 

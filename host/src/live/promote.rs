@@ -72,6 +72,11 @@ impl Promotions {
         self
     }
 
+    /// That of a key, if this is what was promoted.
+    pub(super) fn of_content(&self, key: &Key, sha256: &str) -> Option<&Promotion> {
+        self.0.get(key).filter(|promotion| promotion.sha256 == sha256)
+    }
+
     /// Declarations for those that take nobody's place: they are the last at theirs.
     pub(super) fn additions(&self, declared: &Declared) -> Vec<Declaration> {
         let added = self.0.keys().filter(|key| key.is_added());

@@ -15,7 +15,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 const RECORD: &str = "plugins.json";
-const COPIES: &str = "plugins";
+/// The folder of copies, in the state folder.
+pub(crate) const COPIES: &str = "plugins";
 const LOCK: &str = "host.lock";
 
 /// What was in use.

@@ -124,6 +124,7 @@ impl Live {
             in_use: by_key(present.entries()),
             holds,
             promotions,
+            promoted: present.promotions(),
             asked: trigger != Trigger::File,
             copies_do: false,
             only_copies: false,

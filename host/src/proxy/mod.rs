@@ -13,7 +13,7 @@ use crate::config::{AccessTo, Checked, check, with_environment};
 use crate::events::{self, EventLoader, Events, EventsConfig, ProxyLocks};
 use crate::file::{File, FilePlugins};
 use crate::handover::{Inherited, Launcher, Role, supervise::become_one};
-use crate::live::{self, Declared, First, Folder, Live, Operated, Record, Source, World};
+use crate::live::{self, COPIES, Declared, First, Folder, Live, Operated, Record, Source, World};
 use crate::logging;
 use crate::operator::Operator;
 use crate::plugins::Loaders;
@@ -147,7 +147,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
             ModuleLoader::new(&config, host.clone(), store)
         }
     };
-    let native = Loader::new(config.state.join("plugins"), host, config.register_timeout);
+    let native = Loader::new(config.state.join(COPIES), host, config.register_timeout);
     let native = native.with_admission(Arc::new(config.trust.clone()));
     let loaders = Loaders { native, modules };
     let locks = store.clone().map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);

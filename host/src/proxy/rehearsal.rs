@@ -2,7 +2,7 @@
 
 use crate::config::Checked;
 use crate::events::{EventLoader, EventsConfig};
-use crate::live::{Declared, First, Record};
+use crate::live::{COPIES, Declared, First, Record};
 use crate::plugins::Loaders;
 use crate::wasm::ModuleLoader;
 use anyhow::Result;
@@ -35,7 +35,7 @@ pub(super) async fn rehearse(
     );
     let loaders = Loaders {
         modules: ModuleLoader::new(config, host.clone(), store),
-        native: Loader::new(config.state.join("plugins"), host, config.register_timeout)
+        native: Loader::new(config.state.join(COPIES), host, config.register_timeout)
             .with_admission(Arc::new(config.trust.clone())),
     };
     // The process before is still at it, so its record says that it has not ended; but it has its files

@@ -16,3 +16,4 @@ mod patches;
 mod rollback;
 mod shadow;
 mod start;
+mod trust;

@@ -1,7 +1,7 @@
 //! Shadows of the running host: shown, promoted or not, rolled back, and what a reload and a restart
 //! make of them. What differs, and that nobody sees a candidate, is for the tests of host-proxy.
 
-use crate::kit::{Running, put};
+use crate::kit::{Running, marked, put};
 use fixtures::{Host, Upstream, get, library};
 use std::fs;
 use tempfile::TempDir;
@@ -203,6 +203,36 @@ fn two_shadows_of_one_plugin_are_refused() {
     let said = it.declined(&["reload"]);
     assert!(said.contains("are both shadows of the PRE plugin "), "{said}");
     assert_eq!(it.status()["shadows"].as_array().unwrap().len(), 1);
+}
+
+/// The configuration that goes with the file is another one than the candidate's.
+#[test]
+fn a_promotion_stays_when_the_file_under_it_is_refused_or_removed() {
+    let it = start(&[]);
+    it.told(&["promote", "--force"]);
+    let id = it.plugin("pre")["id"].clone();
+    fs::create_dir(it.file("patches")).unwrap();
+    let mut patch = 0;
+    let mut another_file_changes = || {
+        patch += 1;
+        put(&it.file("patches/reverse_proxy.so"), &marked("marked-patch", patch));
+        it.until_logged("Loading patched reverse_proxy module", patch as usize);
+    };
+    put(&it.file("one.so"), b"broken");
+    it.until_logged("reload refused", 1);
+    another_file_changes();
+    assert_eq!((version(&it), &it.plugin("pre")["id"]), (2, &id));
+    fs::remove_file(it.file("one.so")).unwrap();
+    it.until_logged("reload refused", 2);
+    another_file_changes();
+    assert_eq!((version(&it), &it.plugin("pre")["id"]), (2, &id));
+    // Nor does a host that was killed forget it.
+    it.host.signal(libc::SIGKILL);
+    it.host.wait();
+    put(&it.file("one.so"), b"broken");
+    let it = it.again();
+    it.host.wait_for_log("is taken from the copy");
+    assert_eq!(version(&it), 2);
 }
 
 #[test]
