@@ -84,9 +84,10 @@ pub(crate) struct Builder<'a> {
     pub(crate) promoted: Promotions,
     /// Whether the user has asked, so that what was refused is tried again.
     pub(crate) asked: bool,
-    /// Whether a copy of what was in use does in place of a file that does not load.
+    /// Whether a copy of what was in use does in place of a file that does not load, and what was not in
+    /// use is left out then.
     pub(crate) copies_do: bool,
-    /// Whether it is taken in place of any file.
+    /// Whether it is taken in place of any file, and nothing else is.
     pub(crate) only_copies: bool,
     /// Whether files that are new must settle first.
     pub(crate) settle: bool,
@@ -159,10 +160,18 @@ impl Builder<'_> {
         for wanted in wanted {
             match self.slot(wanted, &slots) {
                 Ok(slot) => slots.push(slot),
+                Err(error) if self.does_without(error.key.as_ref()) => left_out(&error.why),
                 Err(error) => refused.push(error),
             }
         }
         if refused.is_empty() { Ok(slots) } else { Err(refused) }
+    }
+
+    /// Whether it goes on without a plugin that does not load: one that was not in use, when the host has
+    /// not ended in an orderly way. Never without the one that tells who clients are.
+    fn does_without(&self, key: Option<&Key>) -> bool {
+        self.copies_do
+            && key.is_some_and(|key| !self.in_use.contains_key(key) && !key.is_authenticator())
     }
 
     #[allow(clippy::result_large_err)] // a reload is seldom
@@ -245,6 +254,7 @@ impl Builder<'_> {
             };
             match self.event(key, manifest, content, loader).await {
                 Ok(slot) => slots.push(slot),
+                Err(error) if self.does_without(error.key.as_ref()) => left_out(&error.why),
                 Err(error) => refused.push(error),
             }
         }
@@ -314,6 +324,10 @@ impl Builder<'_> {
         if let Some(copy) = self.fallback(key, "").filter(|_| self.only_copies) {
             return Ok(Choice::InUse(copy));
         }
+        if self.only_copies && !matches!(file, Ok(None)) && self.does_without(Some(key)) {
+            left_out(&format!("{key} was not in use before"));
+            return Ok(Choice::Leave);
+        }
         match file {
             Ok(Some(content)) => Ok(Choice::Take(content)),
             Ok(None) => Ok(Choice::Leave),
@@ -321,6 +335,10 @@ impl Builder<'_> {
                 Some(copy) => {
                     fallen_back(key, &why, &copy);
                     Ok(Choice::InUse(copy))
+                }
+                None if self.does_without(Some(key)) => {
+                    left_out(&why);
+                    Ok(Choice::Leave)
                 }
                 None => Err(why),
             },
@@ -374,6 +392,11 @@ const NO_PIPELINE: &str = "this host was started without events, so event plugin
 fn fallen_back(key: &Key, why: &dyn std::fmt::Display, copy: &Content) {
     let sha256 = short(&copy.sha256);
     tracing::error!("{why}; {key} is taken from the copy {sha256}, which was in use before");
+}
+
+/// Says that the host starts without a plugin that was not in use before it was killed.
+fn left_out(why: &str) {
+    tracing::error!("{why}; the host has not ended in an orderly way, and starts without it");
 }
 
 fn unusable(place: Place) -> String {

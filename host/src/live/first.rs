@@ -2,14 +2,15 @@
 //!
 //! After an orderly end a start is strict: what was asked for and does not load stops it. A host that
 //! was killed may have been killed while files were being replaced, and nobody may be there to look: a
-//! file that does not load is then made up for by the copy that was in use before, and the log tells.
+//! file that does not load is then made up for by the copy that was in use before, and what was not in use
+//! is left out if it does not load; the log tells.
 //! What was rolled back stays out in either case, until its file changes.
 
 use super::build::{Builder, Holds, Refused, Why};
 use super::declared::{Declaration, Declared, File};
 use super::promote::Promotions;
 use super::record::Record;
-use super::set::Set;
+use super::set::{Set, Slot};
 use crate::events::EventLoader;
 use crate::plugins::Loaders;
 use anyhow::{Result, anyhow, bail};
@@ -48,7 +49,12 @@ impl First {
             Err(error) => error,
         };
         // Each for itself may load, and yet in a place that is not for it.
+        let tried = std::mem::take(&mut first.set);
         start.fill(&mut first, true).await.map_err(|_| anyhow!("{error:#}"))?;
+        let lost = |slot: &Slot| slot.authenticates() && first.set.sha256(&slot.key).is_none();
+        if tried.slots.iter().any(lost) {
+            return Err(error);
+        }
         let chain = link(&first).map_err(|_| anyhow!("{error:#}"))?;
         first.stays_closed(record).map_err(|_| anyhow!("{error:#}"))?;
         tracing::error!("{error:#}; what was in use before is used");

@@ -55,7 +55,8 @@ impl Builder<'_> {
     /// The shadows beside what is in `set`: those that have not changed, nor has what they are
     /// compared with, go on; the rest is loaded. Blocks.
     ///
-    /// One that is refused is no reason to refuse the whole when only some file has changed.
+    /// One that is refused is no reason to refuse the whole when only some file has changed, or when the
+    /// host was killed.
     pub(super) fn shadows(&self, declared: &Declared, set: &Set) -> Result<Vec<ShadowSlot>> {
         let mut slots = Vec::new();
         for asked in &declared.shadows {
@@ -67,7 +68,7 @@ impl Builder<'_> {
             });
             match slot {
                 Ok(slot) => slots.extend(slot),
-                Err(error) if !self.asked => {
+                Err(error) if !self.asked || self.copies_do => {
                     tracing::error!("{error:#}; as a shadow it is not taken");
                     slots.extend(present.cloned());
                 }

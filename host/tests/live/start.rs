@@ -1,6 +1,7 @@
 //! What a start makes of the record of the last run, and of the copies.
 
 use crate::kit::{Running, marked, put};
+use fixtures::Upstream;
 use std::fs;
 
 #[test]
@@ -48,6 +49,55 @@ fn after_a_kill_the_copies_do_in_place_of_files_that_do_not_load() {
     let it = it.again();
     it.host.wait_for_log("what was in use before is used");
     assert_eq!((it.mark().mark, it.upstream.last().header("x-patch")), (1, Some("00001")));
+}
+
+/// As after a reload that was refused, or a change of the configuration in a hurry.
+#[test]
+fn after_a_kill_what_is_new_and_does_not_load_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    put(&file("a.so"), &marked("marked", 1));
+    put(&file("broken.so"), b"broken");
+    put(&file("broken.wasm"), b"broken");
+    put(&file("patch.so"), &marked("marked-patch", 1));
+    let table = |kind: &str, name: &str| format!("[[{kind}]]\npath = '{}'\n", file(name).display());
+    let good = table("pre-plugin", "a.so");
+    fs::write(file("host.toml"), format!("events = 'log'\n{good}")).unwrap();
+    let config = format!("--config={}", file("host.toml").display());
+    let more = [("pre-plugin", "broken.so"), ("post-plugin", "gone.so"), ("event-plugin", "broken.wasm"), ("shadow", "broken.so")];
+    let more: String = more.into_iter().map(|(kind, name)| table(kind, name)).collect();
+    let misplaced = table("post-plugin", "patch.so");
+    let it = Running::with(folder, Upstream::echo(), vec![config]);
+    assert_eq!(it.mark().mark, 1);
+    fs::write(it.file("host.toml"), format!("events = 'log'\n{good}{more}")).unwrap();
+    it.declined(&["reload"]);
+    it.host.signal(libc::SIGKILL);
+    it.host.wait();
+    let it = it.again();
+    assert_eq!(it.mark().mark, 1);
+    assert_eq!(it.logged("and starts without it"), 3, "{}", it.host.log());
+    assert_eq!(it.logged("as a shadow it is not taken"), 1, "{}", it.host.log());
+    // What loads, but not in its place.
+    it.host.signal(libc::SIGKILL);
+    it.host.wait();
+    fs::write(it.file("host.toml"), format!("events = 'log'\n{good}{misplaced}")).unwrap();
+    let it = it.again();
+    it.host.wait_for_log("patch.so was not in use before; ");
+    assert_eq!(it.mark().mark, 1);
+    // After an orderly end it is asked for in earnest.
+    assert!(it.host.stop().success());
+    assert_eq!(it.fails_again().code, Some(1));
+}
+
+#[test]
+fn after_a_kill_an_authenticator_that_does_not_load_stops_the_start() {
+    let it = Running::start(&[]);
+    it.host.signal(libc::SIGKILL);
+    it.host.wait();
+    fs::create_dir(it.file("patches")).unwrap();
+    put(&it.file("patches/authenticator.so"), b"broken");
+    let output = it.fails_again();
+    assert!(output.stderr.contains("the patch of authenticator is not usable"), "{output:?}");
 }
 
 #[test]
