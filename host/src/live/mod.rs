@@ -14,7 +14,8 @@
 //! - A content that was refused is tried again when its file changes, or the user asks for a reload. One
 //!   that was rolled back is tried again when its file changes only. Until then what is in use stays
 //!   ([`build::Holds`]).
-//! - Rollback brings the set before the present one back; a second rollback takes that back.
+//! - Rollback brings the set before the present one back; a second rollback takes that back. Who may log
+//!   in stays as it is: a password that was changed must not be good again.
 //! - After each swap the record says what is in use, so that a host that was killed comes up with it
 //!   ([`first`]).
 
@@ -181,7 +182,10 @@ impl Live {
         now.past.left(&before, set);
         let changes = set.changes(&before);
         let declared_before = std::mem::replace(&mut now.declared, declared);
-        now.before = Some((declared_before, before.kept()));
+        // Who may log in is nothing that rollback brings back.
+        if !set.has_same_plugins(&before) {
+            now.before = Some((declared_before, before.kept()));
+        }
         (now.holds, now.since) = (holds, SystemTime::now());
         now.number += 1;
         let drained = now.drained.replace(drained);

@@ -137,7 +137,11 @@ impl Live {
         let slots = tokio::task::block_in_place(|| builder.slots(located))?;
         let events = self.world.events.as_ref().map(|(loader, _)| loader);
         let events = builder.events(declared, events).await?;
-        let credentials = declared.credentials.clone();
+        let credentials = match trigger {
+            // Not as they were asked for with what rollback has brought back.
+            Trigger::File => present.credentials.clone(),
+            Trigger::Signal | Trigger::Command => declared.credentials.clone(),
+        };
         let mut set = Set { slots, events, credentials, shadows: Vec::new() };
         let shadows = tokio::task::block_in_place(|| builder.shadows(declared, &set));
         set.shadows = shadows.map_err(|error| vec![Refused::error(&error)])?;

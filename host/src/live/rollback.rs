@@ -21,7 +21,7 @@ pub(super) enum NoRollback {
 
 impl Live {
     /// Brings the set before the present one back; the present one is then what a second rollback
-    /// brings back. What the files have by then stays out until they change.
+    /// brings back. What the files have by then stays out until they change. Who may log in stays.
     pub(super) async fn rollback(self: &Arc<Self>) -> Result<String, NoRollback> {
         let _turn = self.turn.lock().await;
         let (declared, mut set, present, mut holds) = {
@@ -29,6 +29,7 @@ impl Live {
             let (declared, set) = now.before.clone().ok_or(NoRollback::Nothing)?;
             (declared, set, now.set.clone(), now.holds.clone())
         };
+        set.credentials.clone_from(&present.credentials);
         stays_closed(&present, &set).map_err(NoRollback::Refused)?;
         self.revive_events(&mut set, &present).await.map_err(NoRollback::Failed)?;
         for key in present.keys().chain(set.keys()) {
