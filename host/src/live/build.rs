@@ -9,7 +9,7 @@ use super::set::{EventSlot, Set, Slot, short};
 use crate::events::EventLoader;
 use crate::plugins::{self, Loaders, Settings, kind};
 use host_events::Manifest;
-use host_proxy::native::{Content, Info};
+use host_proxy::native::{Admission, Content, Info};
 use host_proxy::{Life, Place, Policy, State};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -182,6 +182,10 @@ impl Builder<'_> {
                 && !taken.iter().any(|other| Arc::ptr_eq(&other.stage, &slot.stage))
         });
         if let Some(slot) = stays {
+            if let Err(why) = self.still_admitted(&path, &content) {
+                let (why, info) = (format!("{}: {why}", unusable(place)), slot.stage.plugin.info.clone());
+                return Err(Refused::of(key, path, Some(content.sha256), Some(Box::new(info)), why));
+            }
             return Ok(Slot { key, promotion, ..slot.clone() });
         }
         let load = |path: &Path, content: &Content, settings: &Settings| {
@@ -245,7 +249,13 @@ impl Builder<'_> {
                 slot.manifest == manifest && slot.sha256 == content.sha256 && slot.plugin.is_some()
             });
             if let Some(slot) = stays {
-                slots.push(slot.clone());
+                match self.still_admitted(&path, &content) {
+                    Ok(()) => slots.push(slot.clone()),
+                    Err(why) => {
+                        let why = format!("the event plugin is not usable: {why}");
+                        refused.push(Refused::of(key, path, Some(content.sha256), None, why));
+                    }
+                }
                 continue;
             }
             let Some(loader) = loader else {
@@ -285,6 +295,17 @@ impl Builder<'_> {
             return Ok(EventSlot::new(key, manifest, copy.sha256, plugin, life));
         }
         Err(Refused::of(key, manifest.path, Some(sha256), None, error))
+    }
+
+    /// Asks again about what is loaded already, if the user has asked for a reload: he may trust it no more.
+    pub(super) fn still_admitted(&self, path: &Path, content: &Content) -> Result<(), String> {
+        if !self.asked {
+            return Ok(());
+        }
+        let admitted = self.loaders.trust.admit(path, &content.bytes, &content.sha256);
+        admitted.map_err(|why| {
+            format!("{}: refused: it is not trusted any more: {why}", path.display())
+        })
     }
 
     /// Reads files; what is in use, or was, is whole and need not settle.

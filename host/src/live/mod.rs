@@ -46,6 +46,7 @@ pub(crate) use record::{COPIES, Folder, Record};
 pub(crate) use reload::Trigger;
 pub(crate) use watch::watch;
 
+use crate::admin::Access;
 use crate::events::EventLoader;
 use crate::operator;
 use crate::plugins::Loaders;
@@ -72,6 +73,8 @@ pub(crate) struct World {
     pub(crate) events: Option<(EventLoader, Arc<ArcSwap<host_events::Chain>>)>,
     pub(crate) store: Option<Arc<DiskStore>>,
     pub(crate) tls: Option<Arc<Tls>>,
+    /// Who may use the admin API, if there is one.
+    pub(crate) access: Option<Access>,
     /// The state folder; none if another host has it, or it cannot be used.
     pub(crate) folder: Option<Folder>,
     pub(crate) budget: usize,

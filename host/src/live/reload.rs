@@ -2,10 +2,11 @@
 
 use super::Live;
 use super::build::{Builder, Holds, Refused, Why};
-use super::declared::Declared;
+use super::declared::{Declared, Key};
 use super::gate;
 use super::record::by_key;
 use super::set::Set;
+use crate::admin::Access;
 use crate::{logging, operator};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -35,6 +36,7 @@ impl Trigger {
 struct Asked {
     declared: Arc<Declared>,
     filter: Option<String>,
+    access: Option<Access>,
     /// What else is to be said.
     notes: Vec<String>,
 }
@@ -87,7 +89,7 @@ impl Live {
     fn asked(&self, trigger: Trigger) -> Result<Asked, Refused> {
         if trigger == Trigger::File {
             let declared = self.lock().declared.clone();
-            return Ok(Asked { declared, filter: None, notes: Vec::new() });
+            return Ok(Asked { declared, filter: None, access: None, notes: Vec::new() });
         }
         let mut notes = Vec::new();
         // For itself: a certificate that ends soon must not wait for a plugin that does not load.
@@ -108,7 +110,8 @@ impl Live {
             tracing::warn!("{note}");
             notes.push(note);
         }
-        Ok(Asked { declared: Arc::new(reread.declared), filter: reread.filter, notes })
+        let (declared, access) = (Arc::new(reread.declared), reread.access);
+        Ok(Asked { declared, filter: reread.filter, access, notes })
     }
 
     async fn build(&self, trigger: Trigger, asked: &Asked) -> Result<Ready, Vec<Refused>> {
@@ -155,7 +158,7 @@ impl Live {
         asked: Asked,
         ready: Ready,
     ) -> Result<(Vec<String>, Vec<String>), Vec<Refused>> {
-        let Asked { declared, filter, mut notes } = asked;
+        let Asked { declared, filter, access, mut notes } = asked;
         let Ready { set, holds, opens } = ready;
         let mut changes = Vec::new();
         if set.is_same(&self.lock().set) {
@@ -173,6 +176,9 @@ impl Live {
                 tracing::warn!("{}", gate::OPENED);
                 notes.push(gate::OPENED.to_owned());
             }
+        }
+        if let (Some(access), Some(read)) = (&self.world.access, access) {
+            notes.extend(access.renew(&read).map(str::to_owned));
         }
         if let Some(filter) = filter {
             // It was read before, as part of the configuration.
@@ -201,7 +207,9 @@ impl Live {
         let mut reasons = Vec::new();
         for refused in refused {
             now.past.refused(&refused);
-            if let Some(key) = refused.key {
+            // What is in use stays, and there is no file that would have to change.
+            let in_use = |key: &Key| now.set.sha256(key) == refused.content.as_deref();
+            if let Some(key) = refused.key.filter(|key| refused.content.is_none() || !in_use(key)) {
                 now.holds.insert(key, (refused.content, Why::Refused));
             }
             // Differences of types are listed line by line.

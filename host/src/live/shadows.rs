@@ -112,6 +112,7 @@ impl Builder<'_> {
                 && !slot.shadow.is_promoted()
         });
         if let Some(slot) = stays {
+            self.still_admitted(&path, &content).map_err(|why| anyhow!("the shadow {why}"))?;
             return Ok(Some(slot.clone()));
         }
         if let Some(budget) = self.budget {

@@ -149,7 +149,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
     };
     let native = Loader::new(config.state.join(COPIES), host, config.register_timeout);
     let native = native.with_admission(Arc::new(config.trust.clone()));
-    let loaders = Loaders { native, modules };
+    let loaders = Loaders { native, modules, trust: config.trust.clone() };
     let locks = store.clone().map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);
     let audit = queue.clone().map(|queue| queue as Arc<dyn AuditLog>);
     let (in_use, drained) = live::in_use();
@@ -188,6 +188,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
         events: event_loader.zip(events.as_ref().map(|events| events.chain.clone())),
         store: store.clone(),
         tls: tls.clone(),
+        access: config.admin.as_ref().map(|(_, access)| access.clone()),
         folder,
         budget: args.generations.unwrap_or(GENERATIONS),
         reexec: args.reexec,

@@ -37,6 +37,7 @@ pub(super) async fn rehearse(
         modules: ModuleLoader::new(config, host.clone(), store),
         native: Loader::new(config.state.join(COPIES), host, config.register_timeout)
             .with_admission(Arc::new(config.trust.clone())),
+        trust: config.trust.clone(),
     };
     // The process before is still at it, so its record says that it has not ended; but it has its files
     // in order, and nothing makes up for one that does not load.

@@ -62,3 +62,15 @@ fn a_copy_is_trusted_by_the_signature_that_it_came_with() {
     let output = it.fails_again();
     assert!(output.stderr.contains("it is not trusted"), "{output:?}");
 }
+
+#[test]
+fn what_is_trusted_no_more_stops_a_reload_and_the_reason_is_told() {
+    let it = start(folder(), &["--no-watch"]);
+    it.told(&["reload"]);
+    fs::write(it.file("trust"), "# nobody\n").unwrap();
+    let said = it.declined(&["reload"]);
+    assert!(said.contains("a.so: refused: it is not trusted any more: "), "{said}");
+    assert_eq!(it.mark().mark, 1);
+    run(it.folder.path(), &["trust", "add", "release.pub", "--plugin-trust=trust"]);
+    it.told(&["reload"]);
+}
