@@ -15,6 +15,7 @@ use crate::file::{File, FilePlugins};
 use crate::handover::{Inherited, Launcher, Role, supervise::become_one};
 use crate::live::{self, COPIES, Declared, First, Folder, Live, Operated, Record, Source, World};
 use crate::logging;
+use crate::state;
 use crate::operator::Operator;
 use crate::plugins::Loaders;
 use crate::wasm::ModuleLoader;
@@ -99,6 +100,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
         None => None,
         Some((certificate, key)) => Some(Arc::new(Tls::load(certificate, key)?)),
     };
+    state::secure(&config.state, config.trust.allows_others())?;
     config.trust.check_file()?;
     let client = Client::new(&config.client)?;
     let metrics = Arc::new(Metrics::new());
@@ -176,7 +178,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
     metrics.register(|registry| proxy.traffic.register(registry));
     let scheme = if tls.is_some() { "https" } else { "http" };
     let listening = format!("{scheme}://{}", listener.local_addr()?);
-    let control = folder.is_some().then(|| config.state.clone());
+    let control = folder.is_some().then(|| (config.state.clone(), config.trust.allows_others()));
     let (successors, requests) = mpsc::channel(1);
     let world = World {
         source,

@@ -68,6 +68,11 @@ impl Trust {
         Self { copies: Some(copies), ..self }
     }
 
+    /// Whether the user says that others may write where plugins are.
+    pub(crate) fn allows_others(&self) -> bool {
+        self.allow_world_writable
+    }
+
     /// Reads the trust file, so that a mistake in it shows before there is a plugin to refuse.
     pub(crate) fn check_file(&self) -> Result<()> {
         if let Some(path) = &self.file {

@@ -1,8 +1,9 @@
 //! What a start makes of the record of the last run, and of the copies.
 
-use crate::kit::{Running, marked, put};
-use fixtures::Upstream;
+use crate::kit::{Running, marked, plugin, put};
+use fixtures::{Host, Launch, Upstream};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn after_an_orderly_end_what_does_not_load_stops_the_start() {
@@ -126,4 +127,31 @@ fn copies_that_nothing_names_are_removed_at_the_start() {
     assert!(it.host.stop().success());
     let it = it.again();
     assert_eq!((copies(&it), it.mark().mark), (1, 4));
+}
+
+#[test]
+fn a_state_folder_that_others_may_write_in_is_refused_unless_that_is_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    fs::create_dir(&state).unwrap();
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o777)).unwrap();
+    put(&folder.path().join("a.so"), &marked("marked", 1));
+    let args = |more: &[&str]| {
+        let mut args = vec![
+            "--target=http://127.0.0.1:1".to_owned(),
+            format!("--state={}", state.display()),
+            plugin(&folder.path().join("a.so"), "a"),
+        ];
+        args.extend(more.iter().map(|it| (*it).to_owned()));
+        args
+    };
+    let output = Launch::new(&args(&[])).directory(folder.path()).fails();
+    assert!(output.stderr.contains("other users may write in the folder"), "{output:?}");
+    assert_eq!(fs::read_dir(&state).unwrap().count(), 0, "nothing was loaded");
+    let host = Launch::new(&args(&["--allow-world-writable"])).directory(folder.path()).start();
+    let mode = state.join("plugins").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let output = Host::run(&["reload", &format!("--state={}", state.display())]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    drop(host);
 }
