@@ -284,7 +284,7 @@ mod tests {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let locks = Arc::new(MemoryStore::new(1 << 20));
         let entered = runtime.enter();
-        let listener = listen(state).unwrap();
+        let listener = listen(state, false).unwrap();
         drop(entered);
         runtime.spawn(serve(listener, Arc::new(OnlyLocks(locks.clone())), TaskTracker::new()));
         (runtime, locks)

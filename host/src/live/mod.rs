@@ -54,10 +54,11 @@ use arc_swap::ArcSwap;
 use build::{Holds, Why};
 use host_events::locks::Locks;
 use host_events::store::DiskStore;
-use host_proxy::{AuditLog, AuditQueue, Chain, InUse, LockCheck, Metrics, Proxy, Tls};
+use host_proxy::{AuditLog, AuditQueue, Chain, InUse, Links, LockCheck, Metrics, Proxy, Tls};
 use past::Past;
 use record::Held;
 use set::Set;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
@@ -106,15 +107,28 @@ struct Now {
     since: SystemTime,
     /// What rollback brings back, with what was asked for then.
     before: Option<(Arc<Declared>, Set)>,
+    /// The numbers of chains that requests under way still pass.
+    draining: BTreeSet<u64>,
     holds: Holds,
     past: Past,
     last_reload: Option<operator::Reload>,
-    /// Of the present chain.
-    drained: Option<Drained>,
+    /// The present chain.
+    chain: InPlace,
+}
+
+/// A chain that new requests take.
+struct InPlace {
+    drained: Drained,
+    held: Arc<Links>,
 }
 
 /// Ends when nothing passes a chain any more.
 pub(crate) type Drained = tokio::sync::oneshot::Receiver<()>;
+
+/// Drops what may be the last of a plugin where its destructor makes nobody wait.
+fn bury(plugins: impl Send + 'static) {
+    drop(tokio::task::spawn_blocking(move || drop(plugins)));
+}
 
 /// For a chain to hold, and what ends when it does no more.
 pub(crate) fn in_use() -> (InUse, Drained) {
@@ -137,9 +151,10 @@ impl Live {
                 since,
                 before: None,
                 holds,
+                draining: BTreeSet::new(),
                 past: Past::default(),
                 last_reload: None,
-                drained: Some(drained),
+                chain: InPlace { drained, held: world.proxy.chain.load().hold() },
             }),
             meters,
             heir: OnceLock::new(),
@@ -176,36 +191,45 @@ impl Live {
         for stage in chain.stages() {
             stage.activate();
         }
+        let in_place = InPlace { drained, held: chain.hold() };
         self.world.proxy.chain.store(Arc::new(chain));
         if let Some((_, chain)) = &self.world.events {
             chain.store(Arc::new(host_events::Chain::new(set.event_plugins())));
         }
         let before = std::mem::replace(&mut now.set, set.clone());
+        let mut gone = (before.clone(), None);
         set.take_over(&before);
         now.past.left(&before, set);
         let changes = set.changes(&before);
         let declared_before = std::mem::replace(&mut now.declared, declared);
         // Who may log in is nothing that rollback brings back.
         if !set.has_same_plugins(&before) {
-            now.before = Some((declared_before, before.kept()));
+            gone.1 = now.before.replace((declared_before, before.kept()));
         }
         (now.holds, now.since) = (holds, SystemTime::now());
+        let number = now.number;
+        now.draining.insert(number);
         now.number += 1;
-        let drained = now.drained.replace(drained);
+        let left = std::mem::replace(&mut now.chain, in_place);
         drop(now);
-        if let Some(drained) = drained {
-            tokio::spawn(self.clone().keep_when(drained));
-        }
+        bury(gone);
+        tokio::spawn(self.clone().when_drained(number, left));
         self.meters.mapped(self.world.loaders.native.mapped());
         self.remember(false);
         changes
     }
 
-    /// When the last request has ended that passed the chain before, what is kept of it drains no more.
-    async fn keep_when(self: Arc<Self>, drained: Drained) {
-        let _ = drained.await; // nothing is ever sent: the other end is dropped
-        let now = self.lock();
-        if let Some((_, before)) = &now.before {
+    /// When the last request has ended that passed a chain, what only that one had ends. When none passes
+    /// any chain but the present one, what is kept for rollback drains no more: it may have been part of
+    /// several.
+    async fn when_drained(self: Arc<Self>, number: u64, chain: InPlace) {
+        let _ = chain.drained.await; // nothing is ever sent: the other end is dropped
+        bury(chain.held);
+        let mut now = self.lock();
+        now.draining.remove(&number);
+        if now.draining.is_empty()
+            && let Some((_, before)) = &now.before
+        {
             before.keep_but(&now.set);
         }
     }

@@ -1,6 +1,6 @@
 //! From what is asked for now to what is in use: all of it, or nothing.
 
-use super::Live;
+use super::{Live, bury};
 use super::build::{Builder, Holds, Refused, Why};
 use super::declared::{Declared, Key};
 use super::gate;
@@ -148,7 +148,13 @@ impl Live {
         let mut set = Set { slots, events, credentials, shadows: Vec::new() };
         let shadows = tokio::task::block_in_place(|| builder.shadows(declared, &set));
         set.shadows = shadows.map_err(|error| vec![Refused::error(&error)])?;
-        let opens = gate::check(&present, &set, trigger != Trigger::File)?;
+        let opens = match gate::check(&present, &set, trigger != Trigger::File) {
+            Ok(opens) => opens,
+            Err(refused) => {
+                bury(set);
+                return Err(refused);
+            }
+        };
         Ok(Ready { set, holds: builder.holds, opens })
     }
 
@@ -170,7 +176,14 @@ impl Live {
                 self.remember(false);
             }
         } else {
-            let chain = self.chain(&set).map_err(|why| vec![misplaced(&set, why)])?;
+            let chain = match self.chain(&set) {
+                Ok(chain) => chain,
+                Err(why) => {
+                    let refused = misplaced(&set, why);
+                    bury(set);
+                    return Err(vec![refused]);
+                }
+            };
             changes = self.swap(declared, &set, holds, chain);
             if opens {
                 tracing::warn!("{}", gate::OPENED);
