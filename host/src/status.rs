@@ -131,6 +131,9 @@ impl Page {
                 message => self.line(&format!("{line} {message}")),
             }
         }
+        for note in &status.notes {
+            self.line(&format!("NOTE {note}"));
+        }
     }
 
     fn chain(&mut self, plugins: &[Plugin]) {
@@ -426,6 +429,7 @@ mod tests {
             succeeded: false,
             message: "one\ntwo".to_owned(),
         });
+        status.notes = vec!["a.so stays out".to_owned()];
         status.event_plugins = vec![EventPlugin {
             name: "lockout".to_owned(),
             state: "active".to_owned(),
@@ -438,7 +442,7 @@ mod tests {
             vec![Log { time: time(), plugin: evil.clone(), message: evil, ..Log::default() }];
         let text = page(&status, now(), UNBOUNDED);
         for part in [
-            "last reload 1s ago (file) FAILED:\n  one\n  two\n",
+            "last reload 1s ago (file) FAILED:\n  one\n  two\nNOTE a.so stays out\n",
             "SHADOW gate 1.0.0 (pre), no. 0, beside reverse proxy 0.1.0: not promoted\n10 requests compared",
             "\nEVENT PLUGINS\n",
             "lockout ",

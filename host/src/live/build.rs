@@ -27,6 +27,19 @@ pub(crate) enum Why {
 /// Contents that stay out: none means that there is no file.
 pub(crate) type Holds = BTreeMap<Key, (Option<String>, Why)>;
 
+/// What there is to say of a content that stays out.
+pub(crate) fn note(key: &Key, (content, why): &(Option<String>, Why)) -> String {
+    let what = match content {
+        Some(content) => format!("what its file has ({})", short(content)),
+        None => "that it has no file".to_owned(),
+    };
+    let end = match why {
+        Why::Refused => "was refused, and what was in use before stays",
+        Why::RolledBack => "was rolled back, and stays out until the file changes",
+    };
+    format!("{key}: {what} {end}")
+}
+
 /// Why there is no new set.
 pub(crate) struct Refused {
     /// What is out from now on, until it changes.
@@ -78,6 +91,8 @@ pub(crate) struct Builder<'a> {
     /// The contents that are in use, or were in the last run.
     pub(crate) in_use: BTreeMap<Key, Entry>,
     pub(crate) holds: Holds,
+    /// What is not as it was asked for, and yet no reason to refuse the whole: for whoever has asked.
+    pub(crate) notes: Vec<String>,
     /// What takes the place of declarations, as long as they are what they were.
     pub(crate) promotions: Promotions,
     /// What of `in_use` was promoted.
@@ -326,8 +341,9 @@ impl Builder<'_> {
         file: Result<Option<Content>, String>,
     ) -> Result<Choice, String> {
         let now = file.as_ref().ok().and_then(Option::as_ref).map(|content| content.sha256.clone());
-        if let Some((held, why)) = self.holds.get(key) {
-            if *held == now && (*why == Why::RolledBack || !self.asked) {
+        if let Some(hold) = self.holds.get(key) {
+            if hold.0 == now && (hold.1 == Why::RolledBack || !self.asked) {
+                self.notes.push(note(key, hold));
                 return match self.in_use.get(key) {
                     None => Ok(Choice::Leave),
                     Some(Entry { sha256, .. }) => {

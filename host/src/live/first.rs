@@ -21,6 +21,7 @@ pub(crate) struct First {
     pub(super) declared: Declared,
     pub(super) set: Set,
     pub(super) holds: Holds,
+    pub(super) notes: Vec<String>,
 }
 
 impl First {
@@ -33,7 +34,7 @@ impl First {
         link: impl Fn(&Self) -> Result<Chain, String>,
     ) -> Result<(Self, Chain)> {
         let start = Start { record, loaders, events };
-        let mut first = Self { declared, set: Set::default(), holds: Holds::new() };
+        let mut first = Self { declared, set: Set::default(), holds: Holds::new(), notes: Vec::new() };
         let linked = match start.fill(&mut first, false).await {
             Ok(()) => link(&first).map_err(anyhow::Error::msg),
             Err(refused) => Err(refused),
@@ -103,6 +104,7 @@ impl Start<'_> {
             present: &nothing,
             in_use: self.record.in_use(),
             holds: holds.collect(),
+            notes: Vec::new(),
             promotions: Promotions::of(&self.record.promoted).asked_for(&first.declared),
             promoted: Promotions::of(&self.record.promoted),
             asked: true,
@@ -119,7 +121,7 @@ impl Start<'_> {
         first.set = Set { slots, events, credentials, shadows: Vec::new() };
         let shadows = tokio::task::block_in_place(|| builder.shadows(&first.declared, &first.set));
         first.set.shadows = shadows?;
-        first.holds = builder.holds;
+        (first.holds, first.notes) = (builder.holds, builder.notes);
         Ok(())
     }
 

@@ -110,6 +110,8 @@ struct Now {
     /// The numbers of chains that requests under way still pass.
     draining: BTreeSet<u64>,
     holds: Holds,
+    /// What is not as it was asked for.
+    notes: Vec<String>,
     past: Past,
     last_reload: Option<operator::Reload>,
     /// The present chain.
@@ -139,7 +141,7 @@ pub(crate) fn in_use() -> (InUse, Drained) {
 impl Live {
     /// Takes the first set over, which is in use already.
     pub(crate) fn new(world: World, first: First, drained: Drained) -> Arc<Self> {
-        let First { declared, set, holds } = first;
+        let First { declared, set, holds, notes } = first;
         let meters = status::Meters::new(&world.metrics, world.budget);
         let since = SystemTime::now();
         let live = Self {
@@ -151,6 +153,7 @@ impl Live {
                 since,
                 before: None,
                 holds,
+                notes,
                 draining: BTreeSet::new(),
                 past: Past::default(),
                 last_reload: None,

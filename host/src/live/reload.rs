@@ -8,6 +8,7 @@ use super::record::by_key;
 use super::set::Set;
 use crate::admin::Access;
 use crate::{logging, operator};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -45,6 +46,9 @@ struct Asked {
 struct Ready {
     set: Set,
     holds: Holds,
+    notes: Vec<String>,
+    /// What is declared, if that was asked for anew.
+    keys: Option<HashSet<Key>>,
     /// Whether everybody is let in from now on, and nobody was before.
     opens: bool,
 }
@@ -61,7 +65,11 @@ impl Live {
         let outcome = outcome.and_then(|(asked, ready)| self.take(asked, ready));
         let (succeeded, message) = match outcome {
             // Somebody has touched a file, or put the same one there again.
-            Ok((changes, _)) if trigger == Trigger::File && changes.is_empty() => {
+            Ok((changes, notes))
+                if trigger == Trigger::File
+                    && changes.is_empty()
+                    && !(notes.is_empty() && self.has_refused()) =>
+            {
                 return Ok(String::new());
             }
             Ok((changes, notes)) => (true, told(&changes, &notes)),
@@ -126,6 +134,7 @@ impl Live {
             present: &present,
             in_use: by_key(present.entries()),
             holds,
+            notes: Vec::new(),
             promotions,
             promoted: present.promotions(),
             asked: trigger != Trigger::File,
@@ -137,6 +146,13 @@ impl Live {
         let located = declared.locate();
         let mut located = located.map_err(|error| vec![Refused::whole(format!("{error:#}"))])?;
         located.extend(builder.promotions.additions(declared));
+        let keys = (trigger != Trigger::File).then(|| {
+            let keys = located.iter().map(|declaration| declaration.key.clone());
+            keys.chain(declared.event_keys().map(|(key, _)| key)).collect::<HashSet<_>>()
+        });
+        if let Some(keys) = &keys {
+            builder.holds.retain(|key, _| keys.contains(key));
+        }
         let slots = tokio::task::block_in_place(|| builder.slots(located))?;
         let events = self.world.events.as_ref().map(|(loader, _)| loader);
         let events = builder.events(declared, events).await?;
@@ -155,7 +171,8 @@ impl Live {
                 return Err(refused);
             }
         };
-        Ok(Ready { set, holds: builder.holds, opens })
+        let Builder { holds, notes, .. } = builder;
+        Ok(Ready { set, holds, notes, keys, opens })
     }
 
     /// Puts a set in use; what has changed, and what else is to be said.
@@ -165,7 +182,8 @@ impl Live {
         ready: Ready,
     ) -> Result<(Vec<String>, Vec<String>), Vec<Refused>> {
         let Asked { declared, filter, access, mut notes } = asked;
-        let Ready { set, holds, opens } = ready;
+        let Ready { set, holds, notes: of_plugins, keys, opens } = ready;
+        notes.extend(of_plugins.iter().cloned());
         let mut changes = Vec::new();
         if set.is_same(&self.lock().set) {
             let mut now = self.lock();
@@ -190,6 +208,7 @@ impl Live {
                 notes.push(gate::OPENED.to_owned());
             }
         }
+        self.lock().notes = of_plugins;
         if let (Some(access), Some(read)) = (&self.world.access, access) {
             notes.extend(access.renew(&read).map(str::to_owned));
         }
@@ -201,6 +220,11 @@ impl Live {
             }
         }
         Ok((changes, notes))
+    }
+
+    /// Whether the last reload was refused, and the status says so.
+    fn has_refused(&self) -> bool {
+        self.lock().last_reload.as_ref().is_some_and(|reload| !reload.succeeded)
     }
 
     /// Has another process take over if all that is missing is room for libraries, which it has.

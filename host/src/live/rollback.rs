@@ -1,7 +1,7 @@
 //! Bringing the last set back.
 
 use super::Live;
-use super::build::Why;
+use super::build::{Why, note};
 use super::gate::stays_closed;
 use super::record::copy;
 use super::reload::told;
@@ -39,7 +39,9 @@ impl Live {
             }
         }
         let chain = self.chain(&set).map_err(NoRollback::Failed)?;
+        let notes = holds.iter().map(|(key, hold)| note(key, hold)).collect();
         let changes = self.swap(declared, &set, holds, chain);
+        self.lock().notes = notes;
         let message = told(&changes, &[]);
         tracing::info!("rolled back: {message}");
         Ok(message)

@@ -57,7 +57,11 @@ impl Builder<'_> {
     ///
     /// One that is refused is no reason to refuse the whole when only some file has changed, or when the
     /// host was killed.
-    pub(super) fn shadows(&self, declared: &Declared, set: &Set) -> Result<Vec<ShadowSlot>> {
+    pub(super) fn shadows(
+        &mut self,
+        declared: &Declared,
+        set: &Set,
+    ) -> Result<Vec<ShadowSlot>> {
         let mut slots = Vec::new();
         for asked in &declared.shadows {
             let present = self.present.shadows.iter().find(|slot| slot.asked == *asked);
@@ -69,7 +73,9 @@ impl Builder<'_> {
             match slot {
                 Ok(slot) => slots.extend(slot),
                 Err(error) if !self.asked || self.copies_do => {
-                    tracing::error!("{error:#}; as a shadow it is not taken");
+                    let note = format!("{error:#}; as a shadow it is not taken");
+                    tracing::error!("{note}");
+                    self.notes.push(note);
                     slots.extend(present.cloned());
                 }
                 Err(error) => return Err(error),

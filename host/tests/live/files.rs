@@ -181,14 +181,14 @@ fn halves() -> (Upstream, impl Fn(&str)) {
         move |request, stream| {
             if !request.target.starts_with("/slow") {
                 stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?;
-                return Ok(After::Keep);
+                return Ok(After::KeepAlive);
             }
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")?;
             let (paths, changed) = &*told;
             let paths = paths.lock().unwrap();
             drop(changed.wait_while(paths, |paths| !paths.contains(&request.target)).unwrap());
             stream.write_all(b"cd")?;
-            Ok(After::Keep)
+            Ok(After::KeepAlive)
         }
     });
     let tell = move |path: &str| {
@@ -256,4 +256,14 @@ fn a_plugin_whose_destructor_hangs_stops_nobody() {
     assert_eq!(it.upstream.last().header("x-hangs"), Some("later"));
     it.told(&["rollback"]);
     assert!(it.host.stop().success());
+}
+
+#[test]
+fn the_status_says_that_what_was_refused_is_good_again() {
+    let it = Running::start(&[]);
+    put(&it.file("a.so"), b"broken");
+    it.until("the refusal", || it.status()["last_reload"]["succeeded"] == false);
+    put(&it.file("a.so"), &marked("marked", 1));
+    it.until("the good reload", || it.status()["last_reload"]["succeeded"] == true);
+    assert_eq!(it.mark().mark, 1);
 }

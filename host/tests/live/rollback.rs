@@ -114,3 +114,34 @@ fn who_may_log_in_is_not_rolled_back() {
     it.until("the mark 3", || mark("newest") == 3);
     assert_eq!([ask("old").status, ask("new").status], [401, 401]);
 }
+
+#[test]
+fn what_stays_out_is_said_in_the_answer_and_in_the_status_as_long_as_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b, config] = ["a.so", "b.so", "host.toml"].map(|name| folder.path().join(name));
+    put(&a, &marked("marked", 1));
+    put(&b, &marked("marked", 2));
+    let table = |path: &Path, name: &str| {
+        format!("[[pre-plugin]]\npath = '{}'\nconfig.name = '{name}'\n", path.display())
+    };
+    let (one, both) = (table(&a, "a"), table(&a, "a") + &table(&b, "b"));
+    fs::write(&config, &one).unwrap();
+    let flags = vec![format!("--config={}", config.display()), "--no-watch".to_owned()];
+    let it = Running::with(folder, Upstream::echo(), flags);
+    fs::write(&config, &both).unwrap();
+    it.told(&["reload"]);
+    assert_eq!(it.marks().len(), 2);
+    it.told(&["rollback"]);
+    let said = it.told(&["reload"]);
+    let note = "b.so: what its file has (";
+    assert!(said.contains(note) && said.contains("stays out until the file changes"), "{said}");
+    assert_eq!(it.marks().len(), 1);
+    assert!(it.status()["notes"][0].as_str().unwrap().contains(note));
+    // Who takes it out of the configuration, and puts it in later, means it.
+    fs::write(&config, &one).unwrap();
+    it.told(&["reload"]);
+    assert_eq!(it.status()["notes"], serde_json::json!([]));
+    fs::write(&config, &both).unwrap();
+    it.told(&["reload"]);
+    assert_eq!(it.marks().len(), 2);
+}

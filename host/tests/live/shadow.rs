@@ -197,6 +197,18 @@ fn of_several_shadows_the_one_that_is_meant_is_promoted() {
 }
 
 #[test]
+fn a_shadow_s_file_that_is_broken_shows_in_the_status() {
+    let it = start(&[]);
+    put(&it.file("two.so"), b"broken");
+    it.until("the note", || {
+        let notes = it.status()["notes"].to_string();
+        notes.contains("two.so") && notes.contains("as a shadow it is not taken")
+    });
+    fs::copy(library("versions"), it.file("two.so")).unwrap();
+    it.until("its end", || it.status()["notes"] == serde_json::json!([]));
+}
+
+#[test]
 fn two_shadows_of_one_plugin_are_refused() {
     let it = start_with(SHADOW);
     write(&it.folder, &format!("{SHADOW}[[shadow]]\npath = 'two.so'\nconfig.version = '3'\n"));

@@ -352,13 +352,14 @@ function generations({ mapped, budget }) {
     h("p.soft.small", null, "Native code stays mapped: each version that was loaded counts until the host ends."));
 }
 
-function lastReload(reload) {
-  if (!reload) return card("Last reload", h("p.soft", null, "Nothing was reloaded since the start."));
+function lastReload(reload, notes) {
+  const list = notes.length > 0 && h("ul.warn", { "aria-label": "Not as it was asked for" }, notes.map((note) => h("li", null, note)));
+  if (!reload) return card("Last reload", h("p.soft", null, "Nothing was reloaded since the start."), list);
   const { succeeded, trigger, message } = reload;
   return card("Last reload",
     h("p", null, h("span.badge", { class: succeeded ? "good" : "bad" }, succeeded ? "in use" : "refused"),
       ` ${trigger}, `, since(reload.time), " ago"),
-    h("p.lines", null, message));
+    h("p.lines", null, message), list);
 }
 
 function shadow(it, plugins) {
@@ -463,7 +464,7 @@ function render() {
   show("content",
     chain(status),
     status.shadows.map((it) => shadow(it, status.plugins)),
-    h("div.pair", { "data-key": "reload" }, lastReload(status.last_reload), generations(status.generations)),
+    h("div.pair", { "data-key": "reload" }, lastReload(status.last_reload, status.notes), generations(status.generations)),
     eventPlugins(status),
     store(status, locks),
     past(status.past),
