@@ -26,8 +26,11 @@ impl Live {
         Ok(format!("process {pid} has taken over, with everything loaded anew"))
     }
 
-    /// Why nothing can be changed here, if another process has taken over.
-    pub(super) fn succeeded(&self) -> Result<(), String> {
+    /// Why nothing can be changed here: another process has taken over, or this one ends.
+    pub(super) fn may_change(&self) -> Result<(), String> {
+        if *self.ended() {
+            return Err("this host ends".to_owned());
+        }
         match self.heir.get() {
             None => Ok(()),
             Some(pid) => Err(format!("process {pid} has taken over: try again, it will hear you")),

@@ -60,7 +60,10 @@ use record::Held;
 use set::Set;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+/// How long a change that is under way has when the host ends.
+const LAST_CHANGE: Duration = Duration::from_secs(5);
 
 /// What plugins are loaded with, and where they are put: fixed while the host runs.
 pub(crate) struct World {
@@ -97,6 +100,8 @@ pub(crate) struct Live {
     meters: status::Meters,
     /// The process that has taken over.
     heir: OnceLock<u32>,
+    /// Whether the record is written for good. Held while it is written.
+    ended: Mutex<bool>,
 }
 
 /// What is in use.
@@ -161,6 +166,7 @@ impl Live {
             }),
             meters,
             heir: OnceLock::new(),
+            ended: Mutex::default(),
             world,
         };
         set.take_over(&Set::default());
@@ -239,7 +245,11 @@ impl Live {
 
     /// Writes down what is in use.
     fn remember(&self, clean: bool) {
-        let Some(folder) = &self.world.folder else { return };
+        self.write_down(clean, &mut self.ended());
+    }
+
+    fn write_down(&self, clean: bool, ended: &mut bool) {
+        let Some(folder) = self.world.folder.as_ref().filter(|_| !*ended) else { return };
         let now = self.lock();
         let rolled_back = now.holds.iter().filter(|(_, (_, why))| *why == Why::RolledBack);
         let held = |(key, (content, _)): (&declared::Key, &(Option<String>, Why))| Held {
@@ -260,9 +270,17 @@ impl Live {
         }
     }
 
-    /// The host ends in an orderly way.
-    pub(crate) fn end(&self) {
-        self.remember(true);
+    /// The host ends in an orderly way: nothing changes any more, and the record says so.
+    pub(crate) async fn end(&self) {
+        // A change that hangs must not keep the process; it writes nothing down any more.
+        let _turn = tokio::time::timeout(LAST_CHANGE, self.turn.lock()).await;
+        let mut ended = self.ended();
+        self.write_down(true, &mut ended);
+        *ended = true;
+    }
+
+    fn ended(&self) -> MutexGuard<'_, bool> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn locks(&self) -> Option<&dyn Locks> {

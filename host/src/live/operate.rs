@@ -47,11 +47,11 @@ impl Operator for Operated {
 
 impl Live {
     async fn command(self: Arc<Self>, command: Command) -> Result<String, Declined> {
-        self.succeeded().map_err(|why| declined(Reason::Conflict, why))?;
+        self.may_change().map_err(|why| declined(Reason::Conflict, why))?;
         match command {
             Command::Restart => {
                 let _turn = self.turn.lock().await;
-                self.succeeded().map_err(|why| declined(Reason::Conflict, why))?;
+                self.may_change().map_err(|why| declined(Reason::Conflict, why))?;
                 self.hand_over()
                     .await
                     .map_err(|why| declined(Reason::Failed, format!("this process goes on: {why}")))

@@ -57,7 +57,7 @@ impl Live {
     /// Loads what has changed and puts it in use. Says what has changed, or why nothing has.
     pub(crate) async fn reload(self: &Arc<Self>, trigger: Trigger) -> Result<String, String> {
         let _turn = self.turn.lock().await;
-        self.succeeded()?;
+        self.may_change()?;
         let outcome = match self.asked(trigger) {
             Ok(asked) => self.build(trigger, &asked).await.map(|ready| (asked, ready)),
             Err(refused) => Err(vec![refused]),

@@ -24,6 +24,7 @@ impl Live {
     /// brings back. What the files have by then stays out until they change. Who may log in stays.
     pub(super) async fn rollback(self: &Arc<Self>) -> Result<String, NoRollback> {
         let _turn = self.turn.lock().await;
+        self.may_change().map_err(NoRollback::Refused)?;
         let (declared, mut set, present, mut holds) = {
             let now = self.lock();
             let (declared, set) = now.before.clone().ok_or(NoRollback::Nothing)?;

@@ -201,52 +201,60 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
     };
     let live = Live::new(world, first, drained);
     live.disable(&disabled);
-    let operator: Arc<dyn Operator> = Arc::new(Operated(live.clone()));
-    let admin = match config.admin {
-        None => None,
-        Some((place, access)) => {
-            let listener = self::listener(inherited, Role::Admin, place, "--admin").await?;
-            let address = listener.local_addr()?;
-            tracing::info!("metrics are at http://{address}/metrics");
-            tracing::info!("the admin page is at http://{address}/");
-            let admin = Arc::new(Admin::new(operator.clone(), metrics, access));
-            Some(AdminDoor { admin, listener: Arc::new(listener), place })
+    let ended = async {
+        let operator: Arc<dyn Operator> = Arc::new(Operated(live.clone()));
+        let admin = match config.admin {
+            None => None,
+            Some((place, access)) => {
+                let listener = self::listener(inherited, Role::Admin, place, "--admin").await?;
+                let address = listener.local_addr()?;
+                tracing::info!("metrics are at http://{address}/metrics");
+                tracing::info!("the admin page is at http://{address}/");
+                let admin = Arc::new(Admin::new(operator.clone(), metrics, access));
+                Some(AdminDoor { admin, listener: Arc::new(listener), place })
+            }
+        };
+        let mut doors = Doors::new(control, operator, admin);
+        match doors.open() {
+            Ok(()) => {}
+            // A host whose locks cannot be removed is none to start with; nothing else needs the socket.
+            Err(error) if store.is_some() => return Err(error),
+            Err(error) => tracing::warn!("commands cannot reach this host: {error:#}"),
         }
+        tokio::spawn(on_sighup(live.clone())?);
+        if !args.no_watch {
+            tokio::spawn(live::watch(live.clone()));
+        }
+        let signals = Signals::new()?;
+        tracing::info!("listening on {listening}");
+        let first = inherited.is_none();
+        if let Some(inherited) = inherited.take() {
+            inherited.serving();
+        }
+        let server = Server::new(proxy, tls);
+        Serving {
+            server,
+            listener,
+            place: config.listen,
+            doors,
+            events,
+            store,
+            live: live.clone(),
+            signals,
+            launcher,
+            requests,
+            first,
+            drain,
+        }
+        .run()
+        .await
     };
-    let mut doors = Doors::new(control, operator, admin);
-    match doors.open() {
-        Ok(()) => {}
-        // A host whose locks cannot be removed is none to start with; nothing else needs the socket.
-        Err(error) if store.is_some() => return Err(error),
-        Err(error) => tracing::warn!("commands cannot reach this host: {error:#}"),
+    let ended = ended.await;
+    if ended.is_err() {
+        // It is over, but in order: the next start has nothing to make up for.
+        live.end().await;
     }
-    tokio::spawn(on_sighup(live.clone())?);
-    if !args.no_watch {
-        tokio::spawn(live::watch(live.clone()));
-    }
-    let signals = Signals::new()?;
-    tracing::info!("listening on {listening}");
-    let first = inherited.is_none();
-    if let Some(inherited) = inherited.take() {
-        inherited.serving();
-    }
-    let server = Server::new(proxy, tls);
-    Serving {
-        server,
-        listener,
-        place: config.listen,
-        doors,
-        events,
-        store,
-        live,
-        signals,
-        launcher,
-        requests,
-        first,
-        drain,
-    }
-    .run()
-    .await
+    ended
 }
 
 /// The socket that the process before lends for this, or a new one.

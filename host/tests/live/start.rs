@@ -155,3 +155,35 @@ fn a_state_folder_that_others_may_write_in_is_refused_unless_that_is_allowed() {
     assert_eq!(output.code, Some(0), "{output:?}");
     drop(host);
 }
+
+#[test]
+fn a_start_that_fails_at_last_is_no_kill() {
+    let it = Running::start(&["--no-watch"]);
+    let clean = |it: &Running| {
+        let record = fs::read_to_string(it.file("state/plugins.json")).unwrap();
+        record.contains("\"clean\": true")
+    };
+    assert!(it.host.stop().success());
+    assert!(clean(&it));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = format!("--admin={}", taken.local_addr().unwrap());
+    let args = [
+        "--target=http://127.0.0.1:1".to_owned(),
+        format!("--state={}", it.file("state").display()),
+        plugin(&it.file("a.so"), "a"),
+        admin,
+    ];
+    let output = Launch::new(&args).directory(it.folder.path()).fails();
+    assert!(output.stderr.contains("--admin"), "{output:?}");
+    assert!(clean(&it), "the next start is strict");
+}
+
+/// While it drains a file changes: the record of the end is the last.
+#[test]
+fn nothing_changes_once_the_host_has_ended() {
+    let it = Running::start(&["--drain-delay=0s"]);
+    put(&it.file("a.so"), &marked("marked", 2));
+    assert!(it.host.stop().success());
+    let record = fs::read_to_string(it.file("state/plugins.json")).unwrap();
+    assert!(record.contains("\"clean\": true"), "{record}");
+}
