@@ -7,7 +7,8 @@
 //! What was rolled back stays out in either case, until its file changes.
 
 use super::build::{Builder, Holds, Refused, Why};
-use super::declared::{Declaration, Declared, File};
+use super::declared::{Declaration, Declared, File, Key};
+use super::disabled::Disabled;
 use super::promote::Promotions;
 use super::record::Record;
 use super::set::{Set, Slot};
@@ -22,6 +23,7 @@ pub(crate) struct First {
     pub(super) set: Set,
     pub(super) holds: Holds,
     pub(super) notes: Vec<String>,
+    pub(super) disabled: Disabled,
 }
 
 impl First {
@@ -34,7 +36,13 @@ impl First {
         link: impl Fn(&Self) -> Result<Chain, String>,
     ) -> Result<(Self, Chain)> {
         let start = Start { record, loaders, events };
-        let mut first = Self { declared, set: Set::default(), holds: Holds::new(), notes: Vec::new() };
+        let mut first = Self {
+            declared,
+            set: Set::default(),
+            holds: Holds::new(),
+            notes: Vec::new(),
+            disabled: record.disabled.iter().cloned().collect(),
+        };
         let linked = match start.fill(&mut first, false).await {
             Ok(()) => link(&first).map_err(anyhow::Error::msg),
             Err(refused) => Err(refused),
@@ -60,6 +68,12 @@ impl First {
         first.stays_closed(record).map_err(|_| anyhow!("{error:#}"))?;
         tracing::error!("{error:#}; what was in use before is used");
         Ok((first, chain))
+    }
+
+    /// What an operator has disabled in a process that this one takes over from; its record says the same,
+    /// where there is one.
+    pub(crate) fn disable(&mut self, keys: Vec<Key>) {
+        self.disabled.extend(keys);
     }
 
     /// An error if everybody is let in, and nobody was when the record was written.

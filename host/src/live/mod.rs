@@ -23,6 +23,7 @@ mod build;
 mod config;
 mod contents;
 mod declared;
+mod disabled;
 mod first;
 mod gate;
 mod handover;
@@ -52,6 +53,7 @@ use crate::operator;
 use crate::plugins::Loaders;
 use arc_swap::ArcSwap;
 use build::{Holds, Why};
+use disabled::Disabled;
 use host_events::locks::Locks;
 use host_events::store::DiskStore;
 use host_proxy::{AuditLog, AuditQueue, Chain, InUse, Links, LockCheck, Metrics, Proxy, Tls};
@@ -115,6 +117,8 @@ struct Now {
     /// The numbers of chains that requests under way still pass.
     draining: BTreeSet<u64>,
     holds: Holds,
+    /// What an operator has disabled.
+    disabled: Disabled,
     /// What is not as it was asked for.
     notes: Vec<String>,
     past: Past,
@@ -146,7 +150,7 @@ pub(crate) fn in_use() -> (InUse, Drained) {
 impl Live {
     /// Takes the first set over, which is in use already.
     pub(crate) fn new(world: World, first: First, drained: Drained) -> Arc<Self> {
-        let First { declared, set, holds, notes } = first;
+        let First { declared, set, holds, notes, disabled } = first;
         let meters = status::Meters::new(&world.metrics, world.budget);
         let since = SystemTime::now();
         let live = Self {
@@ -158,6 +162,7 @@ impl Live {
                 since,
                 before: None,
                 holds,
+                disabled: disabled.clone(),
                 notes,
                 draining: BTreeSet::new(),
                 past: Past::default(),
@@ -170,6 +175,7 @@ impl Live {
             world,
         };
         set.take_over(&Set::default());
+        set.switch(&disabled);
         live.remember(false);
         if let Some(folder) = &live.world.folder {
             folder.tidy(&set.entries().into_iter().map(|entry| entry.sha256).collect());
@@ -200,6 +206,7 @@ impl Live {
         for stage in chain.stages() {
             stage.activate();
         }
+        set.switch(&now.disabled);
         let in_place = InPlace { drained, held: chain.hold() };
         self.world.proxy.chain.store(Arc::new(chain));
         if let Some((_, chain)) = &self.world.events {
@@ -262,6 +269,7 @@ impl Live {
             rolled_back: rolled_back.map(held).collect(),
             promoted: now.set.promotions().record(),
             gate: now.set.has_gate(),
+            disabled: now.disabled.iter().cloned().collect(),
         };
         drop(now);
         // It waits for the disk, and requests do not wait for it.

@@ -1,7 +1,6 @@
 //! What an operator tells the host.
 
 use super::Live;
-use super::handover::BY_OPERATOR;
 use super::promote::NotPromoted;
 use super::reload::Trigger;
 use super::rollback::NoRollback;
@@ -75,12 +74,12 @@ impl Live {
             }),
             Command::Disable { id } => {
                 let (_turn, stage) = (self.turn.lock().await, self.stage(id)?);
-                stage.disable(BY_OPERATOR).map_err(|why| declined(Reason::Conflict, why))?;
+                self.disable(&stage).map_err(|why| declined(Reason::Conflict, why))?;
                 Ok(format!("{} is disabled", stage.plugin.info.name))
             }
             Command::Enable { id } => {
                 let (_turn, stage) = (self.turn.lock().await, self.stage(id)?);
-                stage.enable().map_err(|why| declined(Reason::Conflict, why))?;
+                self.enable(&stage).map_err(|why| declined(Reason::Conflict, why))?;
                 Ok(format!("{} is enabled", stage.plugin.info.name))
             }
             Command::RemoveLock { name } => {

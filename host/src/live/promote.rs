@@ -157,7 +157,8 @@ impl Live {
         let mut set = present.clone();
         set.shadows.retain(|slot| !Arc::ptr_eq(&slot.shadow, shadow));
         let new = promoted(shadow, asked, &set, &declared);
-        holds.remove(&new.key);
+        let key = new.key.clone();
+        holds.remove(&key);
         match set.slots.iter_mut().find(|slot| slot.key == new.key) {
             Some(slot) => *slot = new,
             None => set.slots.push(new),
@@ -165,6 +166,8 @@ impl Live {
         stays_closed(&present, &set).map_err(NotPromoted::Conflict)?;
         let chain = self.chain(&set).map_err(NotPromoted::Failed)?;
         shadow.promote();
+        // Whoever puts it in use wants it to be called, even in the place of one that is not.
+        self.lock().disabled.remove(&key);
         let changes = self.swap(declared, &set, holds, chain);
         let message = told(&changes, &[]);
         tracing::info!(force, "promoted: {message}");

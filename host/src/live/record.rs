@@ -31,6 +31,9 @@ pub(crate) struct Record {
     /// What was promoted.
     #[serde(default)]
     pub(crate) promoted: Vec<Promoted>,
+    /// What an operator has disabled.
+    #[serde(default)]
+    pub(crate) disabled: Vec<Key>,
     /// Whether requests had to have an identity.
     #[serde(default)]
     pub(crate) gate: bool,
@@ -199,8 +202,9 @@ mod tests {
         let key = Key { place: "pre".to_owned(), asked: PathBuf::from("a.so"), nth: 1 };
         let held = Held { key: key.clone(), content: None };
         let entry = Entry { key, file: PathBuf::from("/a.so"), sha256: "00".to_owned() };
-        let (plugins, rolled_back) = (vec![entry], vec![held]);
-        Record { clean: true, plugins, rolled_back, promoted: Vec::new(), gate: true }
+        let (plugins, rolled_back, disabled) = (vec![entry], vec![held], vec![Key::event("b")]);
+        let promoted = Vec::new();
+        Record { clean: true, plugins, rolled_back, promoted, disabled, gate: true }
     }
 
     #[test]

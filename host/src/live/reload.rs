@@ -1,6 +1,6 @@
 //! From what is asked for now to what is in use: all of it, or nothing.
 
-use super::{Live, bury};
+use super::{Live, Now, bury};
 use super::build::{Builder, Holds, Refused, Why};
 use super::declared::{Declared, Key};
 use super::gate;
@@ -187,10 +187,11 @@ impl Live {
         let mut changes = Vec::new();
         if set.is_same(&self.lock().set) {
             let mut now = self.lock();
-            let held_else = now.holds != holds;
+            let mut differs = now.holds != holds;
             (now.declared, now.holds) = (declared, holds);
+            differs |= now.forget_disabled(keys.as_ref());
             drop(now);
-            if held_else {
+            if differs {
                 self.remember(false);
             }
         } else {
@@ -202,6 +203,7 @@ impl Live {
                     return Err(vec![refused]);
                 }
             };
+            self.lock().forget_disabled(keys.as_ref());
             changes = self.swap(declared, &set, holds, chain);
             if opens {
                 tracing::warn!("{}", gate::OPENED);
@@ -256,6 +258,15 @@ impl Live {
         drop(now);
         self.meters.mapped(self.world.loaders.native.mapped());
         reasons.join("; ")
+    }
+}
+
+impl Now {
+    /// Forgets what was disabled and is not declared any more; whether there was something.
+    fn forget_disabled(&mut self, keys: Option<&HashSet<Key>>) -> bool {
+        let before = self.disabled.len();
+        self.disabled.retain(|key| keys.is_none_or(|keys| keys.contains(key)));
+        self.disabled.len() < before
     }
 }
 

@@ -155,7 +155,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
     let locks = store.clone().map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);
     let audit = queue.clone().map(|queue| queue as Arc<dyn AuditLog>);
     let (in_use, drained) = live::in_use();
-    let (first, chain) = {
+    let (mut first, chain) = {
         let link = |first: &First| {
             let parts = Parts {
                 locks: locks.clone(),
@@ -168,6 +168,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
         First::load(declared, &record, &loaders, event_loader.as_ref(), link).await?
     };
     drop(in_use);
+    first.disable(disabled);
     if let Some(events) = &events {
         events.chain.store(Arc::new(first.event_chain()));
     }
@@ -200,7 +201,6 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
         listening: listening.clone(),
     };
     let live = Live::new(world, first, drained);
-    live.disable(&disabled);
     let ended = async {
         let operator: Arc<dyn Operator> = Arc::new(Operated(live.clone()));
         let admin = match config.admin {
