@@ -75,7 +75,12 @@ pub enum Command {
     Restart(TellArgs),
     /// Tells the running host to put a shadow in the place of what it was compared with
     Promote(PromoteArgs),
-    /// Tells the running host to call a plugin no more: requests go on without it
+    /// Tells the running host to call a plugin no more
+    ///
+    /// Requests go on without it: what it would have stopped or changed passes. In the place of a patch is
+    /// the built-in part. Without an authenticator nobody is let in: if nothing else can tell who a client
+    /// is, requests are answered with 503. It stays so, also for what takes its place and in the next run,
+    /// until host enable.
     Disable(TellPluginArgs),
     /// Tells the running host to call a disabled plugin again
     Enable(TellPluginArgs),

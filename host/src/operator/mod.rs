@@ -37,7 +37,8 @@ pub enum Command {
         #[serde(default)]
         force: bool,
     },
-    /// Call a plugin no more; requests go on without it.
+    /// Call a plugin no more: requests go on without it, or with the built-in part that it replaces. Where
+    /// nobody is left who can tell who a client is, they are answered with 503.
     Disable {
         /// Its number, as the status has it.
         id: u64,

@@ -306,6 +306,18 @@ function about(plugin) {
   return [plugin.name, " ", h("span.soft", null, plugin.version), details];
 }
 
+// What follows when a plugin is not called. Without whoever can tell who a client is, nobody is let in.
+function without(plugin) {
+  if (plugin.replaces === "authenticator") {
+    return "The built-in authentication asks in its place, if this host has a user for it. If not, requests are answered with 503, unless a PRE plugin can tell who the client is.";
+  }
+  if (plugin.replaces) return `Requests go on with the built-in ${plugin.replaces} in its place.`;
+  if (plugin.offers.some((it) => it.startsWith("authenticator "))) {
+    return "Nobody is let in by it any more. If nothing else can tell who a client is, requests are answered with 503.";
+  }
+  return "Requests go on without it: what it would have stopped or changed passes.";
+}
+
 function toggle(plugin) {
   const what = `${plugin.name} (${plugin.place})`;
   if (plugin.kind === "builtin") return null;
@@ -314,9 +326,7 @@ function toggle(plugin) {
   }
   return button("Disable", `Disable ${what}`, () => act("POST", `api/plugins/${plugin.id}/disable`, {}, {
     title: `Disable ${plugin.name}?`,
-    text: plugin.replaces
-      ? `Requests go on with the built-in ${plugin.replaces} in its place.`
-      : "Requests go on without it: what it would have stopped or changed passes.",
+    text: without(plugin),
     yes: "Disable",
   }), { class: "danger" });
 }
