@@ -7,7 +7,7 @@ use crate::file::{FilePlugins, PatchTable, PluginTable};
 use crate::plugins::{Asked, Settings, kind, locator};
 use crate::policy::{Defaults, PolicyKeys};
 use crate::shadows::{self, AskedShadow};
-use crate::trust::Trust;
+use crate::trust::{Trust, signature_of};
 use anyhow::{Context, Result};
 use host_events::Manifest;
 use host_proxy::native::{Locator, PATCH_POINTS, scan_patches};
@@ -124,6 +124,15 @@ impl Declared {
             shadow_settings: shadows::settings(args)?,
             policy: defaults.policy("--shadow", Place::Pre, &PolicyKeys::default())?,
         })
+    }
+
+    /// The files that trust in these plugins depends on, beside the plugins' own.
+    pub(crate) fn trust_files<'a>(
+        &self,
+        plugins: impl Iterator<Item = &'a PathBuf>,
+    ) -> Vec<PathBuf> {
+        let Some(file) = self.trust.file() else { return Vec::new() };
+        plugins.map(|plugin| signature_of(plugin)).chain([file.to_owned()]).collect()
     }
 
     /// The file of a shadow; the error says where it was looked for.

@@ -68,6 +68,11 @@ impl Trust {
         Self { copies: Some(copies), ..self }
     }
 
+    /// The file that says what is trusted.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// Whether the user says that others may write where plugins are.
     pub(crate) fn allows_others(&self) -> bool {
         self.allow_world_writable

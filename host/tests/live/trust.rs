@@ -74,3 +74,22 @@ fn what_is_trusted_no_more_stops_a_reload_and_the_reason_is_told() {
     run(it.folder.path(), &["trust", "add", "release.pub", "--plugin-trust=trust"]);
     it.told(&["reload"]);
 }
+
+#[test]
+fn a_signature_that_comes_later_is_noticed() {
+    let it = start(folder(), &[]);
+    assert_eq!(it.mark().mark, 1);
+    // The plugin first, as `cp` of two files does.
+    let bytes = marked("marked", 2);
+    put(&it.file("a.so"), &bytes);
+    it.until_logged("reload refused", 1);
+    fs::write(it.file("next.so"), &bytes).unwrap();
+    run(it.folder.path(), &["sign", "--key", "release.key", "next.so"]);
+    fs::rename(it.file("next.so.minisig"), it.file("a.so.minisig")).unwrap();
+    it.until_mark(2);
+    // Or the key.
+    put(&it.file("a.so"), &marked("marked", 3));
+    it.until_logged("reload refused", 2);
+    run(it.folder.path(), &["trust", "add", "a.so", "--plugin-trust=trust"]);
+    it.until_mark(3);
+}
