@@ -61,7 +61,7 @@ impl MemoryStore {
 
     /// Forgets everything.
     pub(crate) fn clear(&self) {
-        *self.entries.lock().unwrap_or_else(PoisonError::into_inner) = Entries::default();
+        *self.lock() = Entries::default();
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {

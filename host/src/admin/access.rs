@@ -45,7 +45,7 @@ impl Access {
         match (&self.token, &configured.token) {
             (None, None) => None,
             (Some(token), Some(new)) => {
-                let changed = token.load() != new.load();
+                let changed = *token.load() != *new.load();
                 token.store(new.load_full());
                 changed.then_some("the admin token is another one now")
             }

@@ -8,7 +8,7 @@ use super::record::by_key;
 use super::set::Set;
 use crate::admin::Access;
 use crate::{logging, operator};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -48,7 +48,7 @@ struct Ready {
     holds: Holds,
     notes: Vec<String>,
     /// What is declared, if that was asked for anew.
-    keys: Option<HashSet<Key>>,
+    keys: Option<BTreeSet<Key>>,
     /// Whether everybody is let in from now on, and nobody was before.
     opens: bool,
 }
@@ -148,7 +148,7 @@ impl Live {
         located.extend(builder.promotions.additions(declared));
         let keys = (trigger != Trigger::File).then(|| {
             let keys = located.iter().map(|declaration| declaration.key.clone());
-            keys.chain(declared.event_keys().map(|(key, _)| key)).collect::<HashSet<_>>()
+            keys.chain(declared.event_keys().map(|(key, _)| key)).collect::<BTreeSet<_>>()
         });
         if let Some(keys) = &keys {
             builder.holds.retain(|key, _| keys.contains(key));
@@ -263,7 +263,7 @@ impl Live {
 
 impl Now {
     /// Forgets what was disabled and is not declared any more; whether there was something.
-    fn forget_disabled(&mut self, keys: Option<&HashSet<Key>>) -> bool {
+    fn forget_disabled(&mut self, keys: Option<&BTreeSet<Key>>) -> bool {
         let before = self.disabled.len();
         self.disabled.retain(|key| keys.is_none_or(|keys| keys.contains(key)));
         self.disabled.len() < before
