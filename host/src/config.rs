@@ -3,6 +3,7 @@
 use crate::Usage;
 use crate::admin::Access;
 use crate::cli::ProxyArgs;
+use crate::live::COPIES;
 use crate::trust::Trust;
 use anyhow::{Context, Result};
 use host_proxy::{
@@ -109,6 +110,7 @@ pub(crate) fn check(args: &ProxyArgs) -> Result<Checked> {
         let text = "give both --upstream-cert and --upstream-key, or neither";
         return Err(Usage(text.to_owned()).into());
     }
+    let state = args.state.clone().unwrap_or_else(|| PathBuf::from("state"));
     Ok(Checked {
         listen: args.port.unwrap_or(Listen::Everywhere(9090)),
         client: ClientConfig {
@@ -120,9 +122,9 @@ pub(crate) fn check(args: &ProxyArgs) -> Result<Checked> {
         },
         proxy,
         credentials: credentials(args)?,
-        state: args.state.clone().unwrap_or_else(|| PathBuf::from("state")),
         register_timeout: args.register_timeout.unwrap_or(Duration::from_secs(10)),
-        trust: Trust::new(&args.trust),
+        trust: Trust::new(&args.trust).with_copies(state.join(COPIES)),
+        state,
         access_log: match args.access_log.as_deref() {
             None | Some("-") => AccessTo::Stdout,
             Some("off") => AccessTo::Off,

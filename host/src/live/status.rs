@@ -92,6 +92,7 @@ impl Live {
                 budget: world.budget as u64,
             },
             last_reload: now.last_reload.clone(),
+            notes: now.notes.clone(),
             event_plugins: now.set.events.iter().filter_map(event_plugin).collect(),
             queue: world.queue.as_ref().map(|queue| Queue::of(queue)),
             store: world.store.as_ref().map(|store| Store::of(store)),

@@ -27,13 +27,18 @@ pub enum Command {
     Rollback,
     /// Have another process take over, which loads everything anew. No connection is dropped.
     Restart,
-    /// Put the shadow in the place of what it was compared with.
+    /// Put a shadow in the place of what it was compared with.
     Promote {
-        /// Also if their decisions differed too often.
+        /// The candidate's number, as the status has it; needed if there are several shadows.
+        #[serde(default)]
+        id: Option<u64>,
+        /// Also if it was compared on too few requests, their decisions differed too often, or a call of
+        /// it hangs.
         #[serde(default)]
         force: bool,
     },
-    /// Call a plugin no more; requests go on without it.
+    /// Call a plugin no more: requests go on without it, or with the built-in part that it replaces. Where
+    /// nobody is left who can tell who a client is, they are answered with 503.
     Disable {
         /// Its number, as the status has it.
         id: u64,

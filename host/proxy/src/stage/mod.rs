@@ -39,7 +39,7 @@ pub enum Place {
 
 impl Place {
     /// Its name in logs, metrics, files and the API; that of a patch's place is its point's.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pre => "pre",
             Self::Authenticator => "authenticator",
