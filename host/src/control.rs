@@ -312,7 +312,8 @@ mod tests {
         let mut client = Client::find(state.path()).unwrap().unwrap();
         let status = Status { locks: 1, ..Status::default() };
         assert_eq!(client.status().unwrap(), status);
-        let declined = client.command(Command::Promote { id: Some(1), force: true }).unwrap().unwrap_err();
+        let declined =
+            client.command(Command::Promote { id: Some(1), force: true }).unwrap().unwrap_err();
         assert_eq!(
             (declined.reason, &*declined.message),
             (Reason::Conflict, "there are only locks")

@@ -22,7 +22,8 @@ const ROOT: u32 = 0;
 pub(crate) fn secure(state: &Path, exposed: bool) -> Result<()> {
     let own = nix::unistd::geteuid().as_raw();
     if !exposed {
-        let remedy = "choose one of your own with --state, or allow that with --allow-world-writable";
+        let remedy =
+            "choose one of your own with --state, or allow that with --allow-world-writable";
         check(state, own, remedy)?;
     } else if make(state).is_err() {
         return Ok(()); // whoever needs it says so
@@ -48,7 +49,9 @@ fn check(folder: &Path, own: u32, remedy: &str) -> Result<()> {
     }
     let foreign = |it: &Metadata| ![own, ROOT].contains(&it.uid());
     if foreign(&there) || foreign(&link) {
-        bail!("the folder {path} belongs to another user, who could have the host run anything: {remedy}");
+        bail!(
+            "the folder {path} belongs to another user, who could have the host run anything: {remedy}"
+        );
     }
     if there.mode() & OTHERS != 0 {
         bail!(

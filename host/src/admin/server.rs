@@ -85,8 +85,7 @@ async fn make_room(open: &mut VecDeque<Open>, ended: &Notify) {
         if open.len() < CONNECTIONS {
             return;
         }
-        let silent =
-            |it: &Open| it.idle.since().is_some_and(|since| since.elapsed() >= SILENCE);
+        let silent = |it: &Open| it.idle.since().is_some_and(|since| since.elapsed() >= SILENCE);
         if let Some(oldest) = open.iter().position(silent).and_then(|at| open.remove(at)) {
             oldest.task.abort();
             return;

@@ -198,8 +198,15 @@ impl Builder<'_> {
         });
         if let Some(slot) = stays {
             if let Err(why) = self.still_admitted(&path, &content) {
-                let (why, info) = (format!("{}: {why}", unusable(place)), slot.stage.plugin.info.clone());
-                return Err(Refused::of(key, path, Some(content.sha256), Some(Box::new(info)), why));
+                let (why, info) =
+                    (format!("{}: {why}", unusable(place)), slot.stage.plugin.info.clone());
+                return Err(Refused::of(
+                    key,
+                    path,
+                    Some(content.sha256),
+                    Some(Box::new(info)),
+                    why,
+                ));
             }
             return Ok(Slot { key, promotion, ..slot.clone() });
         }

@@ -56,7 +56,8 @@ impl Live {
     fn mark(&self, stage: &Arc<Stage>, mark: impl FnOnce(&mut Disabled, Key) -> bool) {
         let mut now = self.lock();
         let slot = now.set.slots.iter().find(|slot| Arc::ptr_eq(&slot.stage, stage));
-        let changed = slot.map(|slot| slot.key.clone()).is_some_and(|it| mark(&mut now.disabled, it));
+        let changed =
+            slot.map(|slot| slot.key.clone()).is_some_and(|it| mark(&mut now.disabled, it));
         drop(now);
         if changed {
             self.remember(false);

@@ -71,9 +71,11 @@ fn open(what: &str) -> String {
 pub(super) fn stays_closed(present: &Set, next: &Set) -> Result<(), String> {
     match present.has_gate() && !next.has_gate() {
         false => Ok(()),
-        true => Err("nobody would have to log in afterwards; if that is meant, take the authenticator \
+        true => {
+            Err("nobody would have to log in afterwards; if that is meant, take the authenticator \
                      and the user out of the configuration and run host reload"
-            .to_owned()),
+                .to_owned())
+        }
     }
 }
 

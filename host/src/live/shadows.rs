@@ -5,8 +5,8 @@ use super::contents;
 use super::declared::Declared;
 use super::promote;
 use super::set::Set;
-use crate::operator;
 use crate::Usage;
+use crate::operator;
 use crate::shadows::{AskedShadow, status};
 use anyhow::{Result, anyhow};
 use host_proxy::native::Content;
@@ -57,11 +57,7 @@ impl Builder<'_> {
     ///
     /// One that is refused is no reason to refuse the whole when only some file has changed, or when the
     /// host was killed.
-    pub(super) fn shadows(
-        &mut self,
-        declared: &Declared,
-        set: &Set,
-    ) -> Result<Vec<ShadowSlot>> {
+    pub(super) fn shadows(&mut self, declared: &Declared, set: &Set) -> Result<Vec<ShadowSlot>> {
         let mut slots = Vec::new();
         for asked in &declared.shadows {
             let present = self.present.shadows.iter().find(|slot| slot.asked == *asked);

@@ -99,7 +99,10 @@ fn what_is_disabled_stays_so_in_what_takes_its_place() {
     put(&it.file("a.so"), &marked("marked", 2));
     it.told(&["reload"]);
     let plugin = it.plugin("pre");
-    assert_eq!((&plugin["state"], &plugin["reason"]), (&"disabled".into(), &"by an operator".into()));
+    assert_eq!(
+        (&plugin["state"], &plugin["reason"]),
+        (&"disabled".into(), &"by an operator".into())
+    );
     assert_eq!(it.marks().len(), 0);
     // In the next run, too, however this one ends.
     assert!(it.host.stop().success());

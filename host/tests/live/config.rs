@@ -117,7 +117,8 @@ fn an_admin_token_that_was_changed_is_the_one_after_a_reload() {
     let [token, config] = ["token", "host.toml"].map(|name| folder.path().join(name));
     let [old, new] = ["old", "new"].map(|it| format!("{it}-token-0123456789"));
     fs::write(&token, &old).unwrap();
-    let configure = |line: &str| fs::write(&config, format!("admin = '127.0.0.1:0'\n{line}")).unwrap();
+    let configure =
+        |line: &str| fs::write(&config, format!("admin = '127.0.0.1:0'\n{line}")).unwrap();
     configure(&format!("admin-token-file = '{}'\n", token.display()));
     let flags = vec![format!("--config={}", config.display()), "--no-watch".to_owned()];
     let it = Running::with(folder, Upstream::echo(), flags);

@@ -65,7 +65,12 @@ fn after_a_kill_what_is_new_and_does_not_load_is_left_out() {
     let good = table("pre-plugin", "a.so") + "config.name = 'a'\n";
     fs::write(file("host.toml"), format!("events = 'log'\n{good}")).unwrap();
     let config = format!("--config={}", file("host.toml").display());
-    let more = [("pre-plugin", "broken.so"), ("post-plugin", "gone.so"), ("event-plugin", "broken.wasm"), ("shadow", "broken.so")];
+    let more = [
+        ("pre-plugin", "broken.so"),
+        ("post-plugin", "gone.so"),
+        ("event-plugin", "broken.wasm"),
+        ("shadow", "broken.so"),
+    ];
     let more: String = more.into_iter().map(|(kind, name)| table(kind, name)).collect();
     let misplaced = table("post-plugin", "patch.so");
     let it = Running::with(folder, Upstream::echo(), vec![config]);

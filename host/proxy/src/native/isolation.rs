@@ -45,7 +45,10 @@ pub struct Isolation {
 /// All bounds of this process. What a candidate holds of the host is never freed; so the next one of the
 /// same content and configuration gets the bounds of one that is gone, and holds the same.
 #[derive(Default)]
-pub(super) struct Isolations(Mutex<HashMap<(String, String), Vec<(Weak<()>, Arc<Bounds>)>>>);
+pub(super) struct Isolations(Mutex<HashMap<(String, String), Vec<Kept>>>);
+
+/// Bounds, and whether a candidate has them.
+type Kept = (Weak<()>, Arc<Bounds>);
 
 impl Isolations {
     /// For a candidate that sees the values of `real`, and changes none.
