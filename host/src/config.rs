@@ -70,6 +70,11 @@ pub(crate) fn check(args: &ProxyArgs) -> Result<Checked> {
     if !(1..=MAX_HEADERS).contains(&limits.headers) {
         return Err(Usage(format!("--max-headers must be from 1 to {MAX_HEADERS}")).into());
     }
+    if args.generations == Some(0) {
+        return Err(
+            Usage("--generations cannot be 0: no library could be loaded".to_owned()).into()
+        );
+    }
     let target = args.target.as_deref().ok_or_else(|| {
         Usage("where to send requests is not said; give --target http://HOST:PORT".to_owned())
     })?;
@@ -138,7 +143,7 @@ pub(crate) fn check(args: &ProxyArgs) -> Result<Checked> {
 fn admin(args: &ProxyArgs) -> Result<Option<(Listen, Access)>> {
     let token = match (&args.admin_token, &args.admin_token_file) {
         (Some(token), _) => Some(token.clone()),
-        (None, Some(path)) => Some(first_line(path)?),
+        (None, Some(path)) => Some(first_line(path, "the file of the admin token")?),
         (None, None) => None,
     };
     let access = Access::new(token, args.admin_host.clone())?;
@@ -170,7 +175,7 @@ pub(crate) fn with_environment(mut flags: ProxyArgs) -> ProxyArgs {
 fn credentials(args: &ProxyArgs) -> Result<Option<Credentials>> {
     let password = match (&args.basic_password, &args.basic_password_file) {
         (Some(password), _) => Some(password.clone()),
-        (None, Some(path)) => Some(first_line(path)?),
+        (None, Some(path)) => Some(first_line(path, "the password file")?),
         (None, None) => None,
     };
     let (user, password) = match (&args.basic_user, password) {
@@ -192,9 +197,9 @@ fn credentials(args: &ProxyArgs) -> Result<Option<Credentials>> {
     Ok(Some(Credentials::new(user, &password, realm).map_err(Usage)?))
 }
 
-/// A password, token or secret in a file of its own.
-pub(crate) fn first_line(path: &Path) -> Result<String> {
+/// A password, token or secret in a file of its own; `what` is the file's name in an error.
+pub(crate) fn first_line(path: &Path, what: &str) -> Result<String> {
     let text = std::fs::read_to_string(path)
-        .with_context(|| format!("the password file {} cannot be read", path.display()))?;
+        .with_context(|| format!("{what} {} cannot be read", path.display()))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }

@@ -58,7 +58,9 @@ impl Live {
     pub(crate) async fn reload(self: &Arc<Self>, trigger: Trigger) -> Result<String, String> {
         let _turn = self.turn.lock().await;
         self.may_change()?;
-        let outcome = match self.asked(trigger) {
+        // What is new even if the rest is refused.
+        let mut renewed = Vec::new();
+        let outcome = match self.asked(trigger, &mut renewed) {
             Ok(asked) => self.build(trigger, &asked).await.map(|ready| (asked, ready)),
             Err(refused) => Err(vec![refused]),
         };
@@ -73,7 +75,10 @@ impl Live {
                 return Ok(String::new());
             }
             Ok((changes, notes)) => (true, told(&changes, &notes)),
-            Err(refused) => self.replace_or_refuse(refused).await,
+            Err(refused) => {
+                let (succeeded, message) = self.replace_or_refuse(refused).await;
+                (succeeded, [vec![message], renewed].concat().join("; "))
+            }
         };
         match succeeded {
             true => tracing::info!(trigger = trigger.as_str(), "reloaded: {message}"),
@@ -94,7 +99,7 @@ impl Live {
 
     /// Reads the configuration, unless it is only a file that has changed.
     #[allow(clippy::result_large_err)] // a reload is seldom
-    fn asked(&self, trigger: Trigger) -> Result<Asked, Refused> {
+    fn asked(&self, trigger: Trigger, renewed: &mut Vec<String>) -> Result<Asked, Refused> {
         if trigger == Trigger::File {
             let declared = self.lock().declared.clone();
             return Ok(Asked { declared, filter: None, access: None, notes: Vec::new() });
@@ -103,10 +108,14 @@ impl Live {
         // For itself: a certificate that ends soon must not wait for a plugin that does not load.
         if let Some(tls) = &self.world.tls {
             match tls.reload() {
-                Ok(()) => tracing::info!("the certificate was read anew"),
+                Ok(()) => {
+                    tracing::info!("the certificate was read anew");
+                    renewed.push("the certificate was read anew all the same".to_owned());
+                }
                 Err(error) => {
                     let note = format!("the old certificate stays in use: {error}");
                     tracing::error!("{note}");
+                    renewed.push(note.clone());
                     notes.push(note);
                 }
             }

@@ -4,7 +4,7 @@
 mod present;
 mod status;
 
-pub(crate) use present::{date, kind};
+pub(crate) use present::{date, kind, micros};
 
 pub use status::{
     Chain, Difference, EventPlugin, Generations, Log, Plugin, Policy, Pool, Queue, Reload, Shadow,
@@ -95,7 +95,7 @@ pub trait Operator: Send + Sync {
     /// The locks that are in force.
     fn locks(&self) -> Vec<Lock>;
 
-    /// Carries out a command; one at a time.
+    /// Carries out a command; one at a time. To be awaited to the end: what is dropped half-way is half done.
     fn command<'a>(
         &'a self,
         command: Command,

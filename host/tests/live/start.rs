@@ -62,7 +62,7 @@ fn after_a_kill_what_is_new_and_does_not_load_is_left_out() {
     put(&file("broken.wasm"), b"broken");
     put(&file("patch.so"), &marked("marked-patch", 1));
     let table = |kind: &str, name: &str| format!("[[{kind}]]\npath = '{}'\n", file(name).display());
-    let good = table("pre-plugin", "a.so");
+    let good = table("pre-plugin", "a.so") + "config.name = 'a'\n";
     fs::write(file("host.toml"), format!("events = 'log'\n{good}")).unwrap();
     let config = format!("--config={}", file("host.toml").display());
     let more = [

@@ -45,12 +45,10 @@ pub struct Isolation {
 /// All bounds of this process. What a candidate holds of the host is never freed; so the next one of the
 /// same content and configuration gets the bounds of one that is gone, and holds the same.
 #[derive(Default)]
-pub(super) struct Isolations(Mutex<HashMap<Candidate, Vec<Taken>>>);
+pub(super) struct Isolations(Mutex<HashMap<(String, String), Vec<Kept>>>);
 
-/// Content and configuration.
-type Candidate = (String, String);
 /// Bounds, and whether a candidate has them.
-type Taken = (Weak<()>, Arc<Bounds>);
+type Kept = (Weak<()>, Arc<Bounds>);
 
 impl Isolations {
     /// For a candidate that sees the values of `real`, and changes none.

@@ -7,7 +7,6 @@ mod policy;
 mod seldom;
 mod stats;
 mod switch;
-mod times;
 
 pub(crate) use call::{Admission, Call, Fate, Progress};
 pub(crate) use ledger::Ledger;
