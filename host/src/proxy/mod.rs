@@ -61,7 +61,7 @@ pub fn run(flags: ProxyArgs) -> Result<ExitCode> {
     let asked = Asked { source, args, plugins };
     let result = runtime.block_on(async {
         let mut inherited = Inherited::take()?;
-        let result = start(asked, config, &mut inherited).await;
+        let result = Box::pin(start(asked, config, &mut inherited)).await;
         if let (Err(error), Some(inherited)) = (&result, &mut inherited) {
             inherited.failed(&format!("{error:#}"));
         }

@@ -179,7 +179,8 @@ fn a_promotion_outlives_reloads_and_restarts_as_long_as_it_is_asked_for() {
 
 #[test]
 fn of_several_shadows_the_one_that_is_meant_is_promoted() {
-    let page = "[[shadow]]\npath = 'two.so'\nplace = 'error_page'\nconfig.version = '3 error_page'\n";
+    let page =
+        "[[shadow]]\npath = 'two.so'\nplace = 'error_page'\nconfig.version = '3 error_page'\n";
     let it = start_with(&format!("{SHADOW}{page}"));
     ask(&it, 2, "");
     let said = it.declined(&["promote", "--force"]);
