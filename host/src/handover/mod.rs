@@ -26,7 +26,7 @@ mod message;
 mod successor;
 pub mod supervise;
 
-pub(crate) use family::{adopt, tell_children};
+pub(crate) use family::{adopt, tell_descendants};
 pub(crate) use inherited::Inherited;
 pub(crate) use message::Role;
 pub(crate) use successor::{Heir, Launcher, Socket, Successor};

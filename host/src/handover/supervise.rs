@@ -1,6 +1,6 @@
 //! What is left of the first process when others have taken over: it has its number, and its parent.
 
-use super::family::{adopt, tell_children};
+use super::family::{adopt, tell_descendants};
 use anyhow::Result;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
@@ -55,7 +55,7 @@ pub fn run() -> Result<ExitCode> {
         }
         let signal = signals.wait()?;
         if PASSED.contains(&signal) {
-            tell_children(signal);
+            tell_descendants(signal);
         }
     }
 }

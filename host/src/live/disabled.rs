@@ -42,7 +42,7 @@ impl Live {
     /// Calls a plugin no more. The caller has the turn.
     pub(super) fn disable(&self, stage: &Arc<Stage>) -> Result<(), String> {
         stage.disable(BY_OPERATOR)?;
-        self.mark(stage, Disabled::insert);
+        self.mark(stage, BTreeSet::insert);
         Ok(())
     }
 

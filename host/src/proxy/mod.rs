@@ -221,13 +221,13 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
             Err(error) if store.is_some() => return Err(error),
             Err(error) => tracing::warn!("commands cannot reach this host: {error:#}"),
         }
-        tokio::spawn(on_sighup(live.clone())?);
+        let is_first = inherited.is_none();
+        tokio::spawn(on_sighup(live.clone(), is_first)?);
         if !args.no_watch {
             tokio::spawn(live::watch(live.clone()));
         }
         let signals = Signals::new()?;
         tracing::info!("listening on {listening}");
-        let first = inherited.is_none();
         if let Some(inherited) = inherited.take() {
             inherited.serving();
         }
@@ -243,7 +243,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
             signals,
             launcher,
             requests,
-            first,
+            first: is_first,
             drain,
         }
         .run()

@@ -170,7 +170,7 @@ impl Serving {
         if let Some(events) = &mut events {
             events.forward(heir);
         }
-        let (drained, ()) = tokio::join!(server.retire(signals.pass_on()), doors.leave());
+        let (drained, ()) = tokio::join!(server.retire(signals.pass_on(first)), doors.leave());
         if let Some(events) = events {
             events.finish(drain).await;
         }

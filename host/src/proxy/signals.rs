@@ -1,6 +1,6 @@
 //! What the user, or whoever has started the host, tells it by signals.
 
-use crate::handover::tell_children;
+use crate::handover::tell_descendants;
 use crate::live::{Live, Trigger};
 use anyhow::Result;
 use nix::sys::signal::Signal as Which;
@@ -37,18 +37,24 @@ impl Signals {
         });
     }
 
-    /// Another process has taken over: it is told what this one is. This one hurries at the first signal,
-    /// which is when the future that is returned ends, and ends at once at the second.
-    pub(super) fn pass_on(mut self) -> impl Future<Output = ()> {
-        let (hurry, first) = tokio::sync::oneshot::channel::<()>();
+    /// Another process has taken over. If this one was the `first` it passes on what it is told. It hurries
+    /// at the first signal, which is when the future that is returned ends, and ends at once at the second.
+    pub(super) fn pass_on(mut self, first: bool) -> impl Future<Output = ()> {
+        let (hurry, hurried) = tokio::sync::oneshot::channel::<()>();
         tokio::spawn(async move {
-            tell_children(self.next().await);
+            let hear = async |signals: &mut Self| {
+                let told = signals.next().await;
+                if first {
+                    tell_descendants(told);
+                }
+            };
+            hear(&mut self).await;
             drop(hurry);
-            tell_children(self.next().await);
+            hear(&mut self).await;
             end();
         });
         async {
-            let _ = first.await; // the other end is dropped, nothing is ever sent
+            let _ = hurried.await; // the other end is dropped, nothing is ever sent
         }
     }
 }
@@ -69,14 +75,15 @@ pub(crate) fn shutdown() -> Result<impl Future<Output = ()>> {
 }
 
 /// Reads everything anew at each SIGHUP; one that comes when another process has taken over is for that.
-pub(super) fn on_sighup(live: Arc<Live>) -> Result<impl Future<Output = ()>> {
+/// `first`: no process was before this one.
+pub(super) fn on_sighup(live: Arc<Live>, first: bool) -> Result<impl Future<Output = ()>> {
     let mut hangup = signal(SignalKind::hangup())?;
     Ok(async move {
         while hangup.recv().await.is_some() {
-            if live.has_heir() {
-                tell_children(Which::SIGHUP);
-            } else {
-                let _ = live.reload(Trigger::Signal).await; // it logs what came of it
+            match live.has_heir() {
+                false => _ = live.reload(Trigger::Signal).await, // it logs what came of it
+                true if first => tell_descendants(Which::SIGHUP),
+                true => {}
             }
         }
     })

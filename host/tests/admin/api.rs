@@ -45,7 +45,7 @@ fn each_command_reaches_the_operator_and_says_what_came_of_it() {
         );
         assert_eq!(served.operator.told().last(), Some(&command), "{line}");
     }
-    assert_eq!(served.operator.told().len(), 8);
+    assert_eq!(served.operator.told().len(), 9);
 }
 
 #[test]

@@ -152,7 +152,8 @@ fn its_buttons_tell_the_host_and_dangerous_ones_ask_first() {
     assert_eq!(served.operator.told(), told);
 
     for (button, command) in [
-        ("#controls button:last-child", Command::Rollback),
+        ("#controls button:nth-of-type(2)", Command::Rollback),
+        ("#controls button:last-child", Command::Restart),
         ("[aria-label='Disable pre-plugin (pre)']", Command::Disable { id: 1 }),
         ("[aria-label='Promote candidate']", Command::Promote { id: Some(7), force: false }),
         (

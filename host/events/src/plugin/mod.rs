@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 256 << 10;
 /// So many calls are handed to a slot at a time where each event has one of its own.
-const CALLS: usize = 16;
+const CALLS: usize = 64;
 
 /// An event plugin, ready to be asked.
 pub struct EventPlugin {

@@ -59,7 +59,8 @@ fn output_set(state: Arc<SlotState>) -> Function {
     function("output_set", 2, 0, move |plugin, arguments| {
         let offset = guest::integer(arguments, 0)?;
         let length = guest::integer(arguments, 1)?.cast_unsigned();
-        guest::read(plugin, offset, length, &mut state.lock().output)?;
+        let call = &mut *state.lock();
+        call.known.read(plugin, offset, length, &mut call.output)?;
         Ok(None)
     })
 }

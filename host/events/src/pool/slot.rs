@@ -4,6 +4,7 @@ use super::error::CallError;
 use super::state::SlotState;
 use super::{Answers, Job, Spec, env, wasi};
 use crate::functions::Refusal;
+use crate::guest::Known;
 use crossbeam_channel::{Receiver, Sender};
 use extism::{CancelHandle, CompiledPlugin, Manifest, Plugin, PluginBuilder, Wasm};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,6 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Wasmtime's unit of memory, in bytes.
 const PAGE: u64 = 64 << 10;
+
+/// After a call of this the SDK makes another instance by itself.
+const START: &str = "_start";
 
 /// How the SDK says that a module has no such function.
 const NOT_FOUND: &str = "Function not found";
@@ -119,6 +123,8 @@ impl Slot {
         }
         if self.instance.is_none() {
             self.state.forget();
+        } else if &*job.export == START {
+            self.state.lock().known = Known::default();
         }
         answer
     }

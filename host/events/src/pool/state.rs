@@ -1,6 +1,7 @@
 //! What one slot and its host functions share during a call.
 
 use crate::functions::Refusal;
+use crate::guest::Known;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +23,8 @@ pub(crate) struct Call {
     undo: Vec<Undo>,
     effects: Vec<Effect>,
     may_be_repeated: bool,
+    /// What is known of the instance's memory; as long as it lives.
+    pub(crate) known: Known,
     /// Extism's variables; they live as long as the instance.
     pub(crate) variables: BTreeMap<String, Vec<u8>>,
 }
