@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 const WORLD: u32 = 0o002;
 /// In such a folder only its owner may rename or remove a file.
 const STICKY: u32 = 0o1000;
-/// So many links are followed on the way, as by the system, see `path_resolution(7)`.
+/// So many links are followed on the way, as by the system (`path_resolution(7)`).
 const LINKS: usize = 40;
 /// The user who may do anything anyway.
 const ROOT: u32 = 0;
