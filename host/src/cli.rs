@@ -2,8 +2,10 @@
 // The comments are the text of --help.
 #![allow(clippy::doc_markdown, rustdoc::bare_urls, rustdoc::broken_intra_doc_links)]
 
+mod event_handler;
 mod trust;
 
+pub use event_handler::{ConfigureArgs, EventHandlerArgs, EventHandlerCommand, StartArgs};
 pub use trust::{SignArgs, TrustArgs, TrustCommand, TrustFlags};
 
 use crate::values::{network, pair, time};
@@ -90,6 +92,8 @@ pub enum Command {
     Test(TestArgs),
     /// Lists and makes fixtures: events in files, for the tests of event plugins
     Fixtures(FixturesArgs),
+    /// Takes the place of Teleport's event handler: audit events through plugins to fluentd and others
+    EventHandler(EventHandlerArgs),
     /// What the first process becomes when others have taken over: it waits for them.
     #[command(hide = true)]
     Supervise,

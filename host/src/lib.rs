@@ -5,6 +5,7 @@ pub mod cli;
 mod config;
 pub mod control;
 pub mod echo;
+pub mod event_handler;
 mod events;
 mod file;
 pub mod fixtures;

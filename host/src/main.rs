@@ -5,7 +5,8 @@ use host::cli::{Cli, Command, PromoteArgs};
 use host::handover::supervise;
 use host::operator::Command as Tell;
 use host::{
-    echo, fixtures, inspect, locks, logging, new, proxy, sign, status, tell, test, trust, vendor,
+    echo, event_handler, fixtures, inspect, locks, logging, new, proxy, sign, status, tell, test,
+    trust, vendor,
 };
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Some(Command::Status(args)) => status::run(&args),
         Some(Command::Test(args)) => test::run(&args),
         Some(Command::Fixtures(args)) => fixtures::run(&args),
+        Some(Command::EventHandler(args)) => event_handler::run(args),
         Some(Command::Supervise) => supervise::run(),
     };
     result.unwrap_or_else(|error| {

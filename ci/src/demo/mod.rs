@@ -1,6 +1,7 @@
 //! `cargo xtask demo`
 
 mod client;
+mod file;
 mod tour;
 
 use std::path::PathBuf;
@@ -34,6 +35,8 @@ struct Built {
     reverse_proxy: PathBuf,
     /// The event plugin that counts failed logins.
     lockout: PathBuf,
+    /// The one that skips the logins of a user.
+    skip: PathBuf,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -48,12 +51,19 @@ fn build() -> Result<Built> {
     let artefacts = cargo::build(cargo::cargo().args(["build", "--release"]).args(packages))?;
     let host = cargo::find(&artefacts, "host")?;
     let guests = build_guests::build(&[Language::Rust], || Ok(host.clone()))?;
-    let lockout = guests.into_iter().find(|guest| guest.name == "count");
+    let guest = |name: &str| {
+        let guest = guests.iter().find(|guest| guest.name == name);
+        guest
+            .map(|guest| guest.file.clone())
+            .with_context(|| format!("there is no event plugin {name}"))
+    };
+    let (lockout, skip) = (guest("count")?, guest("skip")?);
     Ok(Built {
         host,
         pre_plugin: cargo::find(&artefacts, "pre_plugin")?,
         post_plugin: cargo::find(&artefacts, "post_plugin")?,
         reverse_proxy: cargo::find(&artefacts, "reverse_proxy")?,
-        lockout: lockout.context("there is no event plugin count")?.file,
+        lockout,
+        skip,
     })
 }

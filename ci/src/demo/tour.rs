@@ -51,6 +51,11 @@ pub(super) async fn show(built: &Built, folder: &Path, options: &Options) -> Res
     let (mut service, address) = host.start("/prefix", &patches).await?;
     blame(&service, lockout(&host, &address).await)?;
 
+    say(
+        "The event handler without a cluster: from a file, past a plugin that skips, to the output",
+    );
+    super::file::show(built, folder).await?;
+
     say("Every answer was as expected");
     if options.once {
         return Ok(());

@@ -50,6 +50,17 @@ impl Default for Metrics {
 impl Metrics {
     /// Shows them in a registry.
     pub fn register(&self, registry: &mut Registry) {
+        self.register_plugins(registry);
+        let help = "Events that came into the pipeline";
+        registry.register("tenon_events_received", help, self.received.clone());
+        let help = "Events that a sink has taken";
+        registry.register("tenon_events_delivered", help, self.delivered.clone());
+        let help = "Events that a sink could not take, and that are lost to it";
+        registry.register("tenon_events_lost", help, self.lost.clone());
+    }
+
+    /// Shows those of plugins, for who has no [`Pipeline`](crate::Pipeline).
+    pub fn register_plugins(&self, registry: &mut Registry) {
         let help = "Events that an event plugin was asked about, by what became of them";
         registry.register("tenon_event_plugin_events", help, self.events.clone());
         let help = "Instances of an event plugin that were thrown away after a failure";
@@ -58,12 +69,6 @@ impl Metrics {
         registry.register("tenon_event_plugin_alerts", help, self.alerts.clone());
         let help = "How long a call of an event plugin took, waiting for an instance included";
         registry.register("tenon_event_plugin_seconds", help, self.seconds.clone());
-        let help = "Events that came into the pipeline";
-        registry.register("tenon_events_received", help, self.received.clone());
-        let help = "Events that a sink has taken";
-        registry.register("tenon_events_delivered", help, self.delivered.clone());
-        let help = "Events that a sink could not take, and that are lost to it";
-        registry.register("tenon_events_lost", help, self.lost.clone());
     }
 
     /// Those of one plugin.

@@ -57,15 +57,7 @@ impl EventsConfig {
         for text in &args.event_plugin {
             plugins.push(manifest(Asked::parse(text)?)?);
         }
-        let mut names = BTreeSet::new();
-        if let Some(twice) = plugins.iter().find(|plugin| !names.insert(&plugin.name)) {
-            return Err(Usage(format!(
-                "two event plugins are called {}, and what one stores belongs to its name; give one \
-                 of them another with `name` in the configuration file",
-                twice.name
-            ))
-            .into());
-        }
+        unique(&plugins)?;
         let to = match args.events.as_deref() {
             Some("off") => EventsTo::Nowhere,
             Some("log") => EventsTo::Log,
@@ -82,6 +74,19 @@ impl EventsConfig {
         };
         let cluster = args.cluster_name.clone().unwrap_or_else(|| "tenon".to_owned());
         Ok(Some(Self { plugins, to, rotation, alerts: args.alerts.clone(), cluster }))
+    }
+}
+
+/// Whether each plugin has a name of its own.
+pub(crate) fn unique(plugins: &[Manifest]) -> Result<(), Usage> {
+    let mut names = BTreeSet::new();
+    match plugins.iter().find(|plugin| !names.insert(&plugin.name)) {
+        None => Ok(()),
+        Some(twice) => Err(Usage(format!(
+            "two event plugins are called {}, and what one stores belongs to its name; give one of \
+             them another with `name` in the configuration file",
+            twice.name
+        ))),
     }
 }
 
@@ -115,7 +120,7 @@ impl std::fmt::Debug for Secret {
 }
 
 impl EventPluginTable {
-    fn manifest(&self) -> Result<Manifest> {
+    pub(crate) fn manifest(&self) -> Result<Manifest> {
         let mut manifest = Manifest::new(&self.path);
         if let Some(name) = &self.name {
             manifest.name.clone_from(name);

@@ -5,7 +5,7 @@ mod audit;
 mod config;
 mod run;
 
-pub(crate) use config::{EventsConfig, Secret, as_text, manifest};
+pub(crate) use config::{EventsConfig, Secret, as_text, manifest, unique};
 
 use crate::handover::Heir;
 use crate::state::CODE;
@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use audit::Origin;
 use config::EventsTo;
 use host_events::locks::Locks;
-use host_events::sink::{FileSink, LogSink};
+use host_events::sink::{FileSink, LogSink, Rotation};
 use host_events::store::{DEFAULT_LIMIT, DiskStore, FILE_NAME, Store};
 use host_events::{
     AlertLog, Alerts, Chain, Event, EventPlugin, Manifest, Pipeline, Services, Sink,
@@ -75,8 +75,8 @@ enum State {
 pub(crate) struct EventLoader {
     services: Services,
     counts: host_events::Metrics,
-    /// Where compiled code is kept.
-    cache: PathBuf,
+    /// Where compiled code is kept, if anywhere.
+    cache: Option<PathBuf>,
     trust: Trust,
 }
 
@@ -91,16 +91,22 @@ impl EventLoader {
     ) -> Result<Self> {
         let counts = host_events::Metrics::default();
         metrics.register(|registry| counts.register(registry));
-        let alerts: Arc<dyn Alerts> = match &config.alerts {
-            Some(path) => Arc::new(AlertFile::open(path, config.rotation)?),
-            None => Arc::new(AlertLog),
-        };
         let services = Services {
             store: store.clone() as Arc<dyn Store>,
             locks: store as Arc<dyn Locks>,
-            alerts,
+            alerts: alerts(config.alerts.as_deref(), config.rotation)?,
         };
-        Ok(Self { services, counts, cache: code_cache(state)?, trust: trust.clone() })
+        Ok(Self::of(services, counts, Some(code_cache(state)?), trust.clone()))
+    }
+
+    /// With what they are lent.
+    pub(crate) fn of(
+        services: Services,
+        counts: host_events::Metrics,
+        cache: Option<PathBuf>,
+        trust: Trust,
+    ) -> Self {
+        Self { services, counts, cache, trust }
     }
 
     /// Loads a plugin: this module, whatever is in its file by now.
@@ -108,7 +114,7 @@ impl EventLoader {
         let path = manifest.path.display().to_string();
         let unusable = || format!("the event plugin {path} cannot be used");
         self.trust.admit_module(&manifest.path, &module).with_context(unusable)?;
-        let (services, cache) = (self.services.clone(), Some(self.cache.clone()));
+        let (services, cache) = (self.services.clone(), self.cache.clone());
         let loaded = EventPlugin::of_module(manifest, module, services, &self.counts, cache);
         let plugin = loaded.await.with_context(unusable)?;
         tracing::info!(
@@ -220,6 +226,14 @@ impl Events {
             }
         })
     }
+}
+
+/// Where alerts go: the log, and a file if there is one.
+pub(crate) fn alerts(file: Option<&Path>, rotation: Rotation) -> Result<Arc<dyn Alerts>> {
+    Ok(match file {
+        Some(path) => Arc::new(AlertFile::open(path, rotation)?),
+        None => Arc::new(AlertLog),
+    })
 }
 
 /// Tells wasmtime to keep compiled code in the state folder, where only this user can write: the

@@ -12,6 +12,7 @@ pub(crate) use table::LockTable;
 use crate::store::{NEVER, StoreError};
 use proto::types::LockV2;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// The locks that are in force.
 pub trait Locks: Send + Sync {
@@ -26,6 +27,13 @@ pub trait Locks: Send + Sync {
     /// The message of a lock that holds this user. Asked at every request: without any lock it is one
     /// read of an atomic.
     fn locked(&self, user: &str) -> Option<Arc<str>>;
+}
+
+/// Checks a lock and fills in what it leaves out, its name among it: as [`Locks::upsert`] will take it.
+pub fn complete(lock: LockV2) -> Result<LockV2, StoreError> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    Ok(check::check(lock, now)?.lock)
 }
 
 /// A lock in short, for those who list locks.

@@ -1,0 +1,162 @@
+//! Locks that plugins and failed logins make: kept here, and made in the cluster.
+//!
+//! The store is the queue. A lock is kept on disk first; whatever is in force there and was not
+//! acknowledged by the cluster in just this form is made there, now or after a restart, and tried again
+//! until it is.
+
+use host_events::locks::{Locks, Summary, complete};
+use host_events::store::{Store, StoreError};
+use host_teleport::Locker;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use proto::prost::Message;
+use proto::types::LockV2;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::Notify;
+
+/// Where it is remembered what the cluster has. No file's name, and so no plugin's, has a slash.
+const SPACE: &str = "cluster/locks";
+/// How long to wait before locks that the cluster did not take are tried again.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// What is counted of locks. Clones count the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LockMetrics {
+    made: Counter,
+    failed: Counter,
+    waiting: Gauge,
+}
+
+impl LockMetrics {
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let help = "Locks that the cluster has taken";
+        registry.register("tenon_cluster_locks", help, self.made.clone());
+        let help = "Attempts to make a lock in the cluster that failed";
+        registry.register("tenon_cluster_lock_failures", help, self.failed.clone());
+        let help = "Locks that are in force here and that the cluster does not have yet";
+        registry.register("tenon_cluster_locks_waiting", help, self.waiting.clone());
+    }
+}
+
+/// The locks, as plugins make them.
+pub(crate) struct ClusterLocks {
+    local: Arc<dyn Locks>,
+    made: Arc<Notify>,
+    /// Whether there is a cluster.
+    cluster: bool,
+}
+
+impl ClusterLocks {
+    /// Locks that are kept in `local`, and are for a cluster if there is one.
+    pub(crate) fn new(local: Arc<dyn Locks>, cluster: bool) -> Self {
+        Self { local, made: Arc::default(), cluster }
+    }
+
+    /// What brings them to the cluster.
+    pub(crate) fn outbox(
+        &self,
+        store: Arc<dyn Store>,
+        locker: Locker,
+        metrics: LockMetrics,
+    ) -> Outbox {
+        Outbox { local: self.local.clone(), made: self.made.clone(), store, locker, metrics }
+    }
+}
+
+impl Locks for ClusterLocks {
+    fn upsert(&self, lock: LockV2) -> Result<(), StoreError> {
+        let lock = complete(lock)?;
+        if !self.cluster {
+            let name = lock.metadata.as_ref().map_or("", |metadata| metadata.name.as_str());
+            tracing::warn!("the lock {name:?} is made here only: there is no cluster");
+        }
+        let kept = self.local.upsert(lock);
+        self.made.notify_one();
+        kept
+    }
+
+    fn remove(&self, name: &str) -> Result<bool, StoreError> {
+        self.local.remove(name)
+    }
+
+    fn list(&self) -> Vec<LockV2> {
+        self.local.list()
+    }
+
+    fn locked(&self, user: &str) -> Option<Arc<str>> {
+        self.local.locked(user)
+    }
+}
+
+/// Brings locks to the cluster.
+pub(crate) struct Outbox {
+    local: Arc<dyn Locks>,
+    made: Arc<Notify>,
+    store: Arc<dyn Store>,
+    locker: Locker,
+    metrics: LockMetrics,
+}
+
+impl Outbox {
+    /// On and on.
+    pub(crate) async fn run(self: Arc<Self>) {
+        loop {
+            if self.send().await {
+                self.made.notified().await;
+            } else {
+                let _ = tokio::time::timeout(AGAIN, self.made.notified()).await;
+            }
+        }
+    }
+
+    /// Makes what the cluster does not have. Says whether it has everything now.
+    pub(crate) async fn send(&self) -> bool {
+        let waiting = self.waiting();
+        let mut left = waiting.len();
+        self.metrics.waiting.set(i64::try_from(left).unwrap_or(i64::MAX));
+        for lock in waiting {
+            let name = name(&lock).to_owned();
+            match self.locker.upsert(lock.clone()).await {
+                Ok(()) => {
+                    tracing::info!("the cluster has the lock {name:?}");
+                    self.metrics.made.inc();
+                    self.metrics.waiting.dec();
+                    left -= 1;
+                    self.remember(&lock);
+                }
+                Err(failure) => {
+                    self.metrics.failed.inc();
+                    tracing::error!("the lock {name:?} is not made yet: {failure}");
+                }
+            }
+        }
+        left == 0
+    }
+
+    fn waiting(&self) -> Vec<LockV2> {
+        let mut locks = self.local.list();
+        locks.retain(|lock| {
+            let known = self.store.get(SPACE, name(lock).as_bytes()).ok().flatten();
+            known != Some(lock.encode_to_vec())
+        });
+        locks
+    }
+
+    fn remember(&self, lock: &LockV2) {
+        let now = SystemTime::now();
+        let end = Summary::of(lock).and_then(|lock| lock.expires).map(Duration::from_millis);
+        // As long as the lock itself is listed.
+        let left = end.map(|end| (SystemTime::UNIX_EPOCH + end).duration_since(now));
+        let left = left.map(Result::unwrap_or_default);
+        let known = self.store.set(SPACE, name(lock).as_bytes(), &lock.encode_to_vec(), left);
+        if let Err(error) = known {
+            tracing::warn!("the lock {:?} will be made again after a restart: {error}", name(lock));
+        }
+    }
+}
+
+fn name(lock: &LockV2) -> &str {
+    lock.metadata.as_ref().map_or("", |metadata| &metadata.name)
+}
