@@ -75,9 +75,14 @@ pub enum Command {
     /// begun. The program is looked for where it was: if another version is there by now, that one takes
     /// over. If it cannot, the running host goes on.
     Restart(TellArgs),
-    /// Tells the running host to put its shadow in the place of what it was compared with
+    /// Tells the running host to put a shadow in the place of what it was compared with
     Promote(PromoteArgs),
-    /// Tells the running host to call a plugin no more: requests go on without it
+    /// Tells the running host to call a plugin no more
+    ///
+    /// Requests go on without it: what it would have stopped or changed passes. In the place of a patch is
+    /// the built-in part. Without an authenticator nobody is let in: if nothing else can tell who a client
+    /// is, requests are answered with 503. It stays so, also for what takes its place and in the next run,
+    /// until host enable.
     Disable(TellPluginArgs),
     /// Tells the running host to call a disabled plugin again
     Enable(TellPluginArgs),
@@ -174,7 +179,10 @@ pub struct StatusArgs {
 /// Flags of `host promote`.
 #[derive(Debug, Args)]
 pub struct PromoteArgs {
-    /// Also if their decisions differed too often
+    /// The shadow's number, as host status has it; needed if there are several
+    pub id: Option<u64>,
+    /// Also if it was compared on too few requests, their decisions differed too often, or a call of it
+    /// hangs
     #[arg(long)]
     pub force: bool,
     /// The host that is meant.

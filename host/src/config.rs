@@ -3,6 +3,7 @@
 use crate::Usage;
 use crate::admin::Access;
 use crate::cli::ProxyArgs;
+use crate::live::COPIES;
 use crate::trust::Trust;
 use anyhow::{Context, Result};
 use host_proxy::{
@@ -69,6 +70,11 @@ pub(crate) fn check(args: &ProxyArgs) -> Result<Checked> {
     if !(1..=MAX_HEADERS).contains(&limits.headers) {
         return Err(Usage(format!("--max-headers must be from 1 to {MAX_HEADERS}")).into());
     }
+    if args.generations == Some(0) {
+        return Err(
+            Usage("--generations cannot be 0: no library could be loaded".to_owned()).into()
+        );
+    }
     let target = args.target.as_deref().ok_or_else(|| {
         Usage("where to send requests is not said; give --target http://HOST:PORT".to_owned())
     })?;
@@ -109,6 +115,7 @@ pub(crate) fn check(args: &ProxyArgs) -> Result<Checked> {
         let text = "give both --upstream-cert and --upstream-key, or neither";
         return Err(Usage(text.to_owned()).into());
     }
+    let state = args.state.clone().unwrap_or_else(|| PathBuf::from("state"));
     Ok(Checked {
         listen: args.port.unwrap_or(Listen::Everywhere(9090)),
         client: ClientConfig {
@@ -120,9 +127,9 @@ pub(crate) fn check(args: &ProxyArgs) -> Result<Checked> {
         },
         proxy,
         credentials: credentials(args)?,
-        state: args.state.clone().unwrap_or_else(|| PathBuf::from("state")),
         register_timeout: args.register_timeout.unwrap_or(Duration::from_secs(10)),
-        trust: Trust::new(&args.trust),
+        trust: Trust::new(&args.trust).with_copies(state.join(COPIES)),
+        state,
         access_log: match args.access_log.as_deref() {
             None | Some("-") => AccessTo::Stdout,
             Some("off") => AccessTo::Off,
@@ -136,7 +143,7 @@ pub(crate) fn check(args: &ProxyArgs) -> Result<Checked> {
 fn admin(args: &ProxyArgs) -> Result<Option<(Listen, Access)>> {
     let token = match (&args.admin_token, &args.admin_token_file) {
         (Some(token), _) => Some(token.clone()),
-        (None, Some(path)) => Some(first_line(path)?),
+        (None, Some(path)) => Some(first_line(path, "the file of the admin token")?),
         (None, None) => None,
     };
     let access = Access::new(token, args.admin_host.clone())?;
@@ -168,7 +175,7 @@ pub(crate) fn with_environment(mut flags: ProxyArgs) -> ProxyArgs {
 fn credentials(args: &ProxyArgs) -> Result<Option<Credentials>> {
     let password = match (&args.basic_password, &args.basic_password_file) {
         (Some(password), _) => Some(password.clone()),
-        (None, Some(path)) => Some(first_line(path)?),
+        (None, Some(path)) => Some(first_line(path, "the password file")?),
         (None, None) => None,
     };
     let (user, password) = match (&args.basic_user, password) {
@@ -190,9 +197,9 @@ fn credentials(args: &ProxyArgs) -> Result<Option<Credentials>> {
     Ok(Some(Credentials::new(user, &password, realm).map_err(Usage)?))
 }
 
-/// A password, token or secret in a file of its own.
-pub(crate) fn first_line(path: &Path) -> Result<String> {
+/// A password, token or secret in a file of its own; `what` is the file's name in an error.
+pub(crate) fn first_line(path: &Path, what: &str) -> Result<String> {
     let text = std::fs::read_to_string(path)
-        .with_context(|| format!("the password file {} cannot be read", path.display()))?;
+        .with_context(|| format!("{what} {} cannot be read", path.display()))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }

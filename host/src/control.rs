@@ -55,9 +55,10 @@ enum Reply {
     Failed(String),
 }
 
-/// Makes the socket in the state folder. The caller holds the store in that folder: a socket that is
-/// there belongs to a host that is gone, and is replaced.
-pub fn listen(state: &Path) -> Result<UnixListener> {
+/// Makes the socket in the state folder. The caller has that folder to itself: a socket that is there
+/// belongs to a host that is gone, and is replaced. `exposed`: the user says that it does not matter who
+/// may write there.
+pub fn listen(state: &Path, exposed: bool) -> Result<UnixListener> {
     let path = state.join(SOCKET);
     let cannot = || format!("the control socket {} cannot be made", path.display());
     if let Ok(there) = path.symlink_metadata() {
@@ -73,12 +74,12 @@ pub fn listen(state: &Path) -> Result<UnixListener> {
     let folder = state.metadata().with_context(cannot)?;
     let own = private.path().metadata().with_context(cannot)?.uid();
     ensure!(
-        [own, ROOT].contains(&folder.uid()),
+        exposed || [own, ROOT].contains(&folder.uid()),
         "the state folder {} belongs to another user: choose one of your own",
         state.display()
     );
     ensure!(
-        folder.mode() & 0o002 == 0,
+        exposed || folder.mode() & 0o002 == 0,
         "anybody may write in the state folder {0}: take that away with chmod o-w {0}",
         state.display()
     );
@@ -283,7 +284,7 @@ mod tests {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let locks = Arc::new(MemoryStore::new(1 << 20));
         let entered = runtime.enter();
-        let listener = listen(state).unwrap();
+        let listener = listen(state, false).unwrap();
         drop(entered);
         runtime.spawn(serve(listener, Arc::new(OnlyLocks(locks.clone())), TaskTracker::new()));
         (runtime, locks)
@@ -311,7 +312,8 @@ mod tests {
         let mut client = Client::find(state.path()).unwrap().unwrap();
         let status = Status { locks: 1, ..Status::default() };
         assert_eq!(client.status().unwrap(), status);
-        let declined = client.command(Command::Promote { force: true }).unwrap().unwrap_err();
+        let declined =
+            client.command(Command::Promote { id: Some(1), force: true }).unwrap().unwrap_err();
         assert_eq!(
             (declined.reason, &*declined.message),
             (Reason::Conflict, "there are only locks")
@@ -339,7 +341,7 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         fs::set_permissions(state.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let _entered = runtime.enter();
-        let error = listen(state.path()).unwrap_err().to_string();
+        let error = listen(state.path(), false).unwrap_err().to_string();
         assert!(error.contains("chmod o-w"), "{error}");
     }
 
@@ -347,7 +349,7 @@ mod tests {
     fn a_file_in_the_place_of_the_socket_stays() {
         let state = tempfile::tempdir().unwrap();
         fs::write(state.path().join(SOCKET), "mine").unwrap();
-        let error = listen(state.path()).unwrap_err().to_string();
+        let error = listen(state.path(), false).unwrap_err().to_string();
         assert!(error.contains("is in the way"), "{error}");
         assert_eq!(fs::read(state.path().join(SOCKET)).unwrap(), b"mine");
     }

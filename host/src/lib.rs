@@ -21,6 +21,7 @@ mod policy;
 pub mod proxy;
 mod shadows;
 pub mod sign;
+mod state;
 pub mod status;
 mod table;
 pub mod tell;

@@ -1,7 +1,7 @@
 //! The `host` command.
 
 use clap::Parser;
-use host::cli::{Cli, Command};
+use host::cli::{Cli, Command, PromoteArgs};
 use host::handover::supervise;
 use host::operator::Command as Tell;
 use host::{
@@ -30,7 +30,9 @@ fn main() -> ExitCode {
         Some(Command::Reload(args)) => tell::run(&args, Tell::Reload),
         Some(Command::Rollback(args)) => tell::run(&args, Tell::Rollback),
         Some(Command::Restart(args)) => tell::run(&args, Tell::Restart),
-        Some(Command::Promote(args)) => tell::run(&args.host, Tell::Promote { force: args.force }),
+        Some(Command::Promote(PromoteArgs { id, force, host })) => {
+            tell::run(&host, Tell::Promote { id, force })
+        }
         Some(Command::Disable(args)) => tell::run(&args.host, Tell::Disable { id: args.id }),
         Some(Command::Enable(args)) => tell::run(&args.host, Tell::Enable { id: args.id }),
         Some(Command::Status(args)) => status::run(&args),

@@ -2,6 +2,7 @@
 
 use crate::Usage;
 use crate::file::PluginTable;
+use crate::trust::Trust;
 use crate::wasm::{ModuleLoader, Sandbox, info_of, is_module};
 use host_proxy::native::{Content, Info, Loader, Locator, Plugin, Refusal};
 use host_proxy::{Life, Place, Policy, Stage, State};
@@ -80,6 +81,8 @@ pub(crate) struct Settings {
 pub(crate) struct Loaders {
     pub(crate) native: Loader,
     pub(crate) modules: ModuleLoader,
+    /// What both ask, and who keeps what is loaded already.
+    pub(crate) trust: Trust,
 }
 
 /// Why a plugin is not loaded.

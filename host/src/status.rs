@@ -131,6 +131,9 @@ impl Page {
                 message => self.line(&format!("{line} {message}")),
             }
         }
+        for note in &status.notes {
+            self.line(&format!("NOTE {note}"));
+        }
     }
 
     fn chain(&mut self, plugins: &[Plugin]) {
@@ -182,8 +185,8 @@ impl Page {
                 other.map_or("nothing".to_owned(), |it| format!("{} {}", it.name, it.version));
             self.text.push('\n');
             self.line(&format!(
-                "SHADOW {} {} ({}) beside {other}: {}",
-                plugin.name, plugin.version, plugin.place, shadow.verdict
+                "SHADOW {} {} ({}), no. {}, beside {other}: {}",
+                plugin.name, plugin.version, plugin.place, plugin.id, shadow.verdict
             ));
             self.line(&format!(
                 "{requests} requests compared, {differed} differed; {skipped} skipped, \
@@ -426,6 +429,7 @@ mod tests {
             succeeded: false,
             message: "one\ntwo".to_owned(),
         });
+        status.notes = vec!["a.so stays out".to_owned()];
         status.event_plugins = vec![EventPlugin {
             name: "lockout".to_owned(),
             state: "active".to_owned(),
@@ -438,8 +442,8 @@ mod tests {
             vec![Log { time: time(), plugin: evil.clone(), message: evil, ..Log::default() }];
         let text = page(&status, now(), UNBOUNDED);
         for part in [
-            "last reload 1s ago (file) FAILED:\n  one\n  two\n",
-            "SHADOW gate 1.0.0 (pre) beside reverse proxy 0.1.0: not promoted\n10 requests compared",
+            "last reload 1s ago (file) FAILED:\n  one\n  two\nNOTE a.so stays out\n",
+            "SHADOW gate 1.0.0 (pre), no. 0, beside reverse proxy 0.1.0: not promoted\n10 requests compared",
             "\nEVENT PLUGINS\n",
             "lockout ",
             "1/2",

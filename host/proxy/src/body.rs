@@ -1,6 +1,7 @@
 //! Bodies on their way through: the client's, the upstream's, a plugin's.
 
 use crate::access::Watch;
+use crate::chain::Chain;
 use crate::headers::remove_claims;
 use crate::patience::Patience;
 use crate::service::OneInFlight;
@@ -106,6 +107,8 @@ pub(crate) struct ProxyBody {
     claims: Option<HeaderName>,
     /// In a response's body: until it has ended its request is being answered.
     in_flight: Option<OneInFlight>,
+    /// Likewise. After the source, which may be a plugin's of that chain.
+    chain: Option<Arc<Chain>>,
 }
 
 enum Source {
@@ -122,7 +125,7 @@ impl ProxyBody {
             Payload::Incoming(incoming) => Source::Incoming(incoming),
             Payload::Plugin(body) => Source::Plugin(body.into()),
         };
-        Self { source, idle, watch: None, pace: None, claims: None, in_flight: None }
+        Self { source, idle, watch: None, pace: None, claims: None, in_flight: None, chain: None }
     }
 
     /// For whoever waits while this body is sent; none if there is nothing to send.
@@ -142,6 +145,12 @@ impl ProxyBody {
     /// Holds on to `in_flight` to the end.
     pub(crate) fn holding(mut self, in_flight: OneInFlight) -> Self {
         self.in_flight = Some(in_flight);
+        self
+    }
+
+    /// Holds the chain that it has passed to the end: its plugins may still make it.
+    pub(crate) fn passing(mut self, chain: Arc<Chain>) -> Self {
+        self.chain = Some(chain);
         self
     }
 

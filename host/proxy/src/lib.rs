@@ -35,7 +35,7 @@ pub use audit::{
     AuditEvent, AuditLog, AuditQueue, LoginEvent, LoginOutcome, PluginEvent, RequestEvent,
 };
 pub use builtin::Credentials;
-pub use chain::{Chain, InUse, LockCheck, Parts};
+pub use chain::{Chain, InUse, Links, LockCheck, Parts};
 pub use config::{ClientConfig, Config, Drain, Limits, Prefix, Target, Timeouts, UpstreamHttp};
 pub use metrics::Metrics;
 pub use phase::Phase;

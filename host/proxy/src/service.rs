@@ -186,7 +186,7 @@ impl Proxy {
             Ok(admitted) => admitted,
             Err(failure) => {
                 chain.fail(&mut state, failure);
-                return self.finish(connection, state, watch, guard_is_off);
+                return self.finish(connection, chain, state, watch, guard_is_off);
             }
         };
         (state.peer, state.authority) = (admitted.client, admitted.authority);
@@ -225,7 +225,7 @@ impl Proxy {
         if let Err(limit) = in_time {
             chain.fail(&mut state, Failure::TooLong { limit });
         }
-        self.finish(connection, state, watch, guard_is_off)
+        self.finish(connection, chain, state, watch, guard_is_off)
     }
 
     /// For what may keep a request of this connection waiting.
@@ -327,6 +327,7 @@ impl Proxy {
     fn finish(
         &self,
         connection: &Connection,
+        chain: Arc<Chain>,
         mut state: State,
         mut watch: Option<Box<Watch>>,
         guard_is_off: bool,
@@ -352,7 +353,7 @@ impl Proxy {
             let empty = body.is_end_stream() || body.size_hint().exact() == Some(0);
             watch.answered(head.status, state.identity.take(), empty);
         }
-        let body = body.watched(watch);
+        let body = body.watched(watch).passing(chain);
         Response::from_parts(head, body)
     }
 }

@@ -59,6 +59,11 @@ impl MemoryStore {
         Self { limit, entries: Mutex::default() }
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        *self.lock() = Entries::default();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }

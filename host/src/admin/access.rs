@@ -2,11 +2,13 @@
 
 use super::answer::Refusal;
 use crate::Usage;
+use arc_swap::ArcSwap;
 use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use http::request::Parts;
 use http::uri::{Authority, Uri};
 use http::{HeaderMap, StatusCode};
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 /// In place of a token: a header that no other page can send.
@@ -15,10 +17,10 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// A shorter token could be guessed.
 const SHORTEST: usize = 16;
 
-/// Who may ask.
+/// Who may ask. Clones have one token.
 #[derive(Clone, Default)]
 pub struct Access {
-    token: Option<String>,
+    token: Option<Arc<ArcSwap<String>>>,
     names: Vec<String>,
 }
 
@@ -34,7 +36,22 @@ impl Access {
                  space: make one with openssl rand -hex 32"
             )));
         }
+        let token = token.map(|token| Arc::new(ArcSwap::from_pointee(token)));
         Ok(Self { token, names })
+    }
+
+    /// Takes the token that was configured since. Says what there is to say of that.
+    pub(crate) fn renew(&self, configured: &Self) -> Option<&'static str> {
+        match (&self.token, &configured.token) {
+            (None, None) => None,
+            (Some(token), Some(new)) => {
+                let changed = *token.load() != *new.load();
+                token.store(new.load_full());
+                changed.then_some("the admin token is another one now")
+            }
+            // Who listens where, and who may ask, go together.
+            _ => Some("only a restart changes whether the admin API asks for a token"),
+        }
     }
 
     /// Whether a token is needed.
@@ -70,7 +87,7 @@ impl Access {
             return Err(Refusal::unauthorized(what, "Bearer realm=\"tenon\""));
         };
         // How long the token is may be known.
-        if bool::from(given.as_bytes().ct_eq(token.as_bytes())) {
+        if bool::from(given.as_bytes().ct_eq(token.load().as_bytes())) {
             return Ok(());
         }
         let challenge = "Bearer realm=\"tenon\", error=\"invalid_token\"";

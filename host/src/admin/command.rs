@@ -27,6 +27,8 @@ struct Nothing {}
 #[serde(deny_unknown_fields)]
 struct Promote {
     #[serde(default)]
+    id: Option<u64>,
+    #[serde(default)]
     force: bool,
 }
 
@@ -48,8 +50,8 @@ pub(super) async fn read(
             command
         }
         Action::Promote => {
-            let Promote { force } = parse(&body)?;
-            Command::Promote { force }
+            let Promote { id, force } = parse(&body)?;
+            Command::Promote { id, force }
         }
     })
 }

@@ -23,7 +23,7 @@ pub(super) enum Route {
 pub(super) enum Action {
     /// The command is known.
     Command(Command),
-    /// [`Command::Promote`], whose field is in the body.
+    /// [`Command::Promote`], whose fields are in the body.
     Promote,
 }
 

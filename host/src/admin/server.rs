@@ -3,16 +3,20 @@
 use super::Admin;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 /// So many connections are served at a time; others wait in the system's queue.
 const CONNECTIONS: usize = 64;
+/// When all are taken a connection that has asked nothing for so long gives way to a new one.
+const SILENCE: Duration = Duration::from_millis(250);
 /// How long a request's head may take, and how long a connection may wait for one.
 const HEAD: Duration = Duration::from_secs(5);
 /// The bytes of a request's head.
@@ -23,28 +27,82 @@ const LIFETIME: Duration = Duration::from_secs(300);
 const LAST_ANSWER: Duration = Duration::from_secs(300);
 
 pub(super) async fn serve(admin: Arc<Admin>, listener: &TcpListener, conversations: &TaskTracker) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    // Nobody closes the semaphore.
-    while let Ok(place) = room.clone().acquire_owned().await {
+    let ended = Arc::new(Notify::new());
+    let mut open: VecDeque<Open> = VecDeque::new();
+    loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Too many files are open: it will not be better at once.
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let admin = admin.clone();
-        conversations.spawn(async move {
-            if let Err(error) = converse(stream, admin).await {
-                tracing::debug!("an admin connection ended: {error}");
+        make_room(&mut open, &ended).await;
+        let (admin, ended) = (admin.clone(), ended.clone());
+        let idle = Idle::default();
+        let task = conversations.spawn({
+            let idle = idle.clone();
+            async move {
+                if let Err(error) = converse(stream, admin, idle).await {
+                    tracing::debug!("an admin connection ended: {error}");
+                }
+                ended.notify_one();
             }
-            drop(place);
         });
+        open.push_back(Open { task, idle });
     }
 }
 
-async fn converse(stream: TcpStream, admin: Arc<Admin>) -> hyper::Result<()> {
+/// A connection.
+struct Open {
+    task: JoinHandle<()>,
+    idle: Idle,
+}
+
+/// Since when a connection has asked nothing; none while a request is answered.
+#[derive(Clone)]
+struct Idle(Arc<Mutex<Option<Instant>>>);
+
+impl Default for Idle {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Some(Instant::now()))))
+    }
+}
+
+impl Idle {
+    fn since(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+}
+
+/// Waits until one more can be served. Whoever only holds a connection open has to give way: else a few
+/// strangers would keep out those who look whether the host is well.
+async fn make_room(open: &mut VecDeque<Open>, ended: &Notify) {
+    loop {
+        open.retain(|connection| !connection.task.is_finished());
+        if open.len() < CONNECTIONS {
+            return;
+        }
+        let silent = |it: &Open| it.idle.since().is_some_and(|since| since.elapsed() >= SILENCE);
+        if let Some(oldest) = open.iter().position(silent).and_then(|at| open.remove(at)) {
+            oldest.task.abort();
+            return;
+        }
+        let _ = tokio::time::timeout(SILENCE, ended.notified()).await;
+    }
+}
+
+async fn converse(stream: TcpStream, admin: Arc<Admin>, idle: Idle) -> hyper::Result<()> {
     let service = service_fn(move |request| {
-        let admin = admin.clone();
-        async move { Ok::<_, Infallible>(admin.answer(request).await) }
+        let (admin, idle) = (admin.clone(), idle.clone());
+        async move {
+            idle.set(None);
+            let answer = admin.answer(request).await;
+            idle.set(Some(Instant::now()));
+            Ok::<_, Infallible>(answer)
+        }
     });
     let mut server = hyper::server::conn::http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);

@@ -159,7 +159,7 @@ impl Secret {
             Self::Plain(secret) => Ok(secret.clone()),
             Self::Env { env } => std::env::var(env)
                 .with_context(|| format!("the environment variable {env} cannot be read")),
-            Self::File { file } => crate::config::first_line(file),
+            Self::File { file } => crate::config::first_line(file, "the file of the secret"),
         }
     }
 }

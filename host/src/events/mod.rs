@@ -8,6 +8,7 @@ mod run;
 pub(crate) use config::{EventsConfig, Secret, as_text, manifest, unique};
 
 use crate::handover::Heir;
+use crate::state::CODE;
 use crate::trust::Trust;
 use alerts::AlertFile;
 use anyhow::{Context, Result};
@@ -239,7 +240,7 @@ pub(crate) fn alerts(file: Option<&Path>, rotation: Rotation) -> Result<Arc<dyn 
 /// code is run as it is found.
 pub(crate) fn code_cache(state: &Path) -> Result<PathBuf> {
     let write = || -> std::io::Result<PathBuf> {
-        let folder = std::path::absolute(state)?.join("wasm-cache");
+        let folder = std::path::absolute(state)?.join(CODE);
         let mut builder = std::fs::DirBuilder::new();
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         // wasmtime tidies up the folder of the code: what it does not know there, it removes.

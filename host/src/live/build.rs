@@ -9,10 +9,10 @@ use super::set::{EventSlot, Set, Slot, short};
 use crate::events::EventLoader;
 use crate::plugins::{self, Loaders, Settings, kind};
 use host_events::Manifest;
-use host_proxy::native::{Content, Info};
+use host_proxy::native::{Admission, Content, Info};
 use host_proxy::{Life, Place, Policy, State};
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why a content is not taken although the file has it.
@@ -26,6 +26,19 @@ pub(crate) enum Why {
 
 /// Contents that stay out: none means that there is no file.
 pub(crate) type Holds = BTreeMap<Key, (Option<String>, Why)>;
+
+/// What there is to say of a content that stays out.
+pub(crate) fn note(key: &Key, (content, why): &(Option<String>, Why)) -> String {
+    let what = match content {
+        Some(content) => format!("what its file has ({})", short(content)),
+        None => "that it has no file".to_owned(),
+    };
+    let end = match why {
+        Why::Refused => "was refused, and what was in use before stays",
+        Why::RolledBack => "was rolled back, and stays out until the file changes",
+    };
+    format!("{key}: {what} {end}")
+}
 
 /// Why there is no new set.
 pub(crate) struct Refused {
@@ -78,13 +91,18 @@ pub(crate) struct Builder<'a> {
     /// The contents that are in use, or were in the last run.
     pub(crate) in_use: BTreeMap<Key, Entry>,
     pub(crate) holds: Holds,
+    /// What is not as it was asked for, and yet no reason to refuse the whole: for whoever has asked.
+    pub(crate) notes: Vec<String>,
     /// What takes the place of declarations, as long as they are what they were.
     pub(crate) promotions: Promotions,
+    /// What of `in_use` was promoted.
+    pub(crate) promoted: Promotions,
     /// Whether the user has asked, so that what was refused is tried again.
     pub(crate) asked: bool,
-    /// Whether a copy of what was in use does in place of a file that does not load.
+    /// Whether a copy of what was in use does in place of a file that does not load, and what was not in
+    /// use is left out then.
     pub(crate) copies_do: bool,
-    /// Whether it is taken in place of any file.
+    /// Whether it is taken in place of any file, and nothing else is.
     pub(crate) only_copies: bool,
     /// Whether files that are new must settle first.
     pub(crate) settle: bool,
@@ -106,6 +124,8 @@ type OfProxy = (Place, Settings, Policy, Option<Promotion>);
 /// What a file comes to.
 enum Choice {
     Take(Content),
+    /// What is in use, or was, whatever the file has.
+    InUse(Content),
     /// There is to be none.
     Leave,
 }
@@ -139,12 +159,10 @@ impl Builder<'_> {
             }
             match self.choose(&key, content) {
                 Ok(Choice::Take(content)) => {
-                    // Without a file it is what was in use.
-                    let path = match self.in_use.get(&key) {
-                        Some(entry) if path.as_os_str().is_empty() => entry.file.clone(),
-                        _ => path,
-                    };
                     wanted.push(Wanted { key, path, content, of: (place, settings, policy, None) });
+                }
+                Ok(Choice::InUse(content)) => {
+                    wanted.push(self.again(key, content, (place, settings, policy)));
                 }
                 Ok(Choice::Leave) => {}
                 Err(why) => refused.push(Refused::of(key, path, None, None, why)),
@@ -157,10 +175,18 @@ impl Builder<'_> {
         for wanted in wanted {
             match self.slot(wanted, &slots) {
                 Ok(slot) => slots.push(slot),
+                Err(error) if self.does_without(error.key.as_ref()) => left_out(&error.why),
                 Err(error) => refused.push(error),
             }
         }
         if refused.is_empty() { Ok(slots) } else { Err(refused) }
+    }
+
+    /// Whether it goes on without a plugin that does not load: one that was not in use, when the host has
+    /// not ended in an orderly way. Never without the one that tells who clients are.
+    fn does_without(&self, key: Option<&Key>) -> bool {
+        self.copies_do
+            && key.is_some_and(|key| !self.in_use.contains_key(key) && !key.is_authenticator())
     }
 
     #[allow(clippy::result_large_err)] // a reload is seldom
@@ -171,23 +197,49 @@ impl Builder<'_> {
                 && !taken.iter().any(|other| Arc::ptr_eq(&other.stage, &slot.stage))
         });
         if let Some(slot) = stays {
+            if let Err(why) = self.still_admitted(&path, &content) {
+                let (why, info) =
+                    (format!("{}: {why}", unusable(place)), slot.stage.plugin.info.clone());
+                return Err(Refused::of(
+                    key,
+                    path,
+                    Some(content.sha256),
+                    Some(Box::new(info)),
+                    why,
+                ));
+            }
             return Ok(Slot { key, promotion, ..slot.clone() });
         }
-        let load = |content: &Content| {
-            plugins::load(self.loaders, place, &path, content, &settings, policy)
+        let load = |path: &Path, content: &Content, settings: &Settings| {
+            plugins::load(self.loaders, place, path, content, settings, policy)
         };
-        let refusal = match load(&content) {
+        let refusal = match load(&path, &content, &settings) {
             Ok(stage) => return Ok(Slot { key, settings, stage, promotion }),
             Err(refusal) => refusal,
         };
         let why = format!("{}: {refusal}", unusable(place));
-        if let Some(copy) = self.fallback(&key, &content.sha256)
-            && let Ok(stage) = load(&copy)
-        {
-            fallen_back(&key, &why, &copy);
-            return Ok(Slot { key, settings, stage, promotion });
+        if let Some(copy) = self.fallback(&key, &content.sha256) {
+            let again = self.again(key.clone(), copy, (place, settings, policy));
+            let Wanted { path, content, of: (_, settings, _, promotion), .. } = again;
+            if let Ok(stage) = load(&path, &content, &settings) {
+                fallen_back(&key, &why, &content);
+                return Ok(Slot { key, settings, stage, promotion });
+            }
         }
         Err(Refused::of(key, path, Some(content.sha256), refusal.info, why))
+    }
+
+    /// What is in use, or was: from where it came, and what was promoted as it was promoted.
+    fn again(
+        &self,
+        key: Key,
+        content: Content,
+        (place, settings, policy): (Place, Settings, Policy),
+    ) -> Wanted<OfProxy> {
+        let path = self.in_use.get(&key).map(|entry| entry.file.clone()).unwrap_or_default();
+        let promotion = self.promoted.of_content(&key, &content.sha256).cloned();
+        let settings = promotion.as_ref().map_or(settings, Promotion::settings);
+        Wanted { key, path, content, of: (place, settings, policy, promotion) }
     }
 
     /// The event plugins, loaded.
@@ -208,7 +260,7 @@ impl Builder<'_> {
                 format!("the event plugin {path} cannot be used: the file {path} cannot be read: {error}")
             });
             let content = match self.choose(&key, content) {
-                Ok(Choice::Take(content)) => content,
+                Ok(Choice::Take(content) | Choice::InUse(content)) => content,
                 Ok(Choice::Leave) => continue,
                 Err(why) => {
                     refused.push(Refused::of(key, path, None, None, why));
@@ -219,7 +271,13 @@ impl Builder<'_> {
                 slot.manifest == manifest && slot.sha256 == content.sha256 && slot.plugin.is_some()
             });
             if let Some(slot) = stays {
-                slots.push(slot.clone());
+                match self.still_admitted(&path, &content) {
+                    Ok(()) => slots.push(slot.clone()),
+                    Err(why) => {
+                        let why = format!("the event plugin is not usable: {why}");
+                        refused.push(Refused::of(key, path, Some(content.sha256), None, why));
+                    }
+                }
                 continue;
             }
             let Some(loader) = loader else {
@@ -228,6 +286,7 @@ impl Builder<'_> {
             };
             match self.event(key, manifest, content, loader).await {
                 Ok(slot) => slots.push(slot),
+                Err(error) if self.does_without(error.key.as_ref()) => left_out(&error.why),
                 Err(error) => refused.push(error),
             }
         }
@@ -260,6 +319,17 @@ impl Builder<'_> {
         Err(Refused::of(key, manifest.path, Some(sha256), None, error))
     }
 
+    /// Asks again about what is loaded already, if the user has asked for a reload: he may trust it no more.
+    pub(super) fn still_admitted(&self, path: &Path, content: &Content) -> Result<(), String> {
+        if !self.asked {
+            return Ok(());
+        }
+        let admitted = self.loaders.trust.admit(path, &content.bytes, &content.sha256);
+        admitted.map_err(|why| {
+            format!("{}: refused: it is not trusted any more: {why}", path.display())
+        })
+    }
+
     /// Reads files; what is in use, or was, is whole and need not settle.
     fn read(&self, paths: &[PathBuf]) -> Vec<std::io::Result<Content>> {
         let in_use = self.in_use.values().map(|it| &*it.sha256);
@@ -278,13 +348,14 @@ impl Builder<'_> {
         file: Result<Option<Content>, String>,
     ) -> Result<Choice, String> {
         let now = file.as_ref().ok().and_then(Option::as_ref).map(|content| content.sha256.clone());
-        if let Some((held, why)) = self.holds.get(key) {
-            if *held == now && (*why == Why::RolledBack || !self.asked) {
+        if let Some(hold) = self.holds.get(key) {
+            if hold.0 == now && (hold.1 == Why::RolledBack || !self.asked) {
+                self.notes.push(note(key, hold));
                 return match self.in_use.get(key) {
                     None => Ok(Choice::Leave),
                     Some(Entry { sha256, .. }) => {
                         match copy(self.loaders.native.folder(), sha256) {
-                            Ok(content) => Ok(Choice::Take(content)),
+                            Ok(content) => Ok(Choice::InUse(content)),
                             Err(error) => {
                                 Err(format!("{key}: the copy {}: {error}", short(sha256)))
                             }
@@ -295,7 +366,11 @@ impl Builder<'_> {
             self.holds.remove(key);
         }
         if let Some(copy) = self.fallback(key, "").filter(|_| self.only_copies) {
-            return Ok(Choice::Take(copy));
+            return Ok(Choice::InUse(copy));
+        }
+        if self.only_copies && !matches!(file, Ok(None)) && self.does_without(Some(key)) {
+            left_out(&format!("{key} was not in use before"));
+            return Ok(Choice::Leave);
         }
         match file {
             Ok(Some(content)) => Ok(Choice::Take(content)),
@@ -303,7 +378,11 @@ impl Builder<'_> {
             Err(why) => match self.fallback(key, "") {
                 Some(copy) => {
                     fallen_back(key, &why, &copy);
-                    Ok(Choice::Take(copy))
+                    Ok(Choice::InUse(copy))
+                }
+                None if self.does_without(Some(key)) => {
+                    left_out(&why);
+                    Ok(Choice::Leave)
                 }
                 None => Err(why),
             },
@@ -357,6 +436,11 @@ const NO_PIPELINE: &str = "this host was started without events, so event plugin
 fn fallen_back(key: &Key, why: &dyn std::fmt::Display, copy: &Content) {
     let sha256 = short(&copy.sha256);
     tracing::error!("{why}; {key} is taken from the copy {sha256}, which was in use before");
+}
+
+/// Says that the host starts without a plugin that was not in use before it was killed.
+fn left_out(why: &str) {
+    tracing::error!("{why}; the host has not ended in an orderly way, and starts without it");
 }
 
 fn unusable(place: Place) -> String {

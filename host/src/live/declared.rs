@@ -7,7 +7,7 @@ use crate::file::{FilePlugins, PatchTable, PluginTable};
 use crate::plugins::{Asked, Settings, kind, locator};
 use crate::policy::{Defaults, PolicyKeys};
 use crate::shadows::{self, AskedShadow};
-use crate::trust::Trust;
+use crate::trust::{Trust, signature_of};
 use anyhow::{Context, Result};
 use host_events::Manifest;
 use host_proxy::native::{Locator, PATCH_POINTS, scan_patches};
@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// The place in which a client's identity is asked for.
+pub(super) const PLACE_OF_GATE: &str = Place::Authenticator.as_str();
 /// The place of an event plugin in keys.
 const EVENT: &str = "event";
 /// Which of those with the same path one is that is not declared.
@@ -58,6 +60,8 @@ pub(crate) struct Declared {
     post: Vec<(Asked, Policy)>,
     /// Configuration and policy of patches, by place.
     patches: BTreeMap<Place, (String, Policy)>,
+    /// Whether the configuration file is about the patch of the authenticator: then there is one.
+    authenticator: bool,
     /// The folder of patches if one was asked for.
     patches_dir: Option<PathBuf>,
     locator: Locator,
@@ -110,6 +114,7 @@ impl Declared {
             pre: list(&file.pre, &args.pre_plugin, Place::Pre)?,
             post: list(&file.post, &args.post_plugin, Place::Post)?,
             patches,
+            authenticator: file.patches.contains_key(PLACE_OF_GATE),
             patches_dir: args.patches.clone(),
             locator: locator(&args.plugin_dir),
             trust: Trust::new(&args.trust),
@@ -119,6 +124,15 @@ impl Declared {
             shadow_settings: shadows::settings(args)?,
             policy: defaults.policy("--shadow", Place::Pre, &PolicyKeys::default())?,
         })
+    }
+
+    /// The files that trust in these plugins depends on, beside the plugins' own.
+    pub(crate) fn trust_files<'a>(
+        &self,
+        plugins: impl Iterator<Item = &'a PathBuf>,
+    ) -> Vec<PathBuf> {
+        let Some(file) = self.trust.file() else { return Vec::new() };
+        plugins.map(|plugin| signature_of(plugin)).chain([file.to_owned()]).collect()
     }
 
     /// The file of a shadow; the error says where it was looked for.
@@ -182,7 +196,14 @@ impl Declared {
         let points = PATCH_POINTS.into_iter().filter_map(|point| Some((point, Place::of(point)?)));
         let all = points.map(|(point, place)| {
             let file = files.iter().find(|file| file.point == point);
-            self.patch(place, file.map_or(File::None, |file| File::At(file.path.clone())))
+            let file = match file {
+                Some(file) => File::At(file.path.clone()),
+                None if self.authenticator && place == Place::Authenticator => {
+                    File::Missing(no_authenticator(folder))
+                }
+                None => File::None,
+            };
+            self.patch(place, file)
         });
         Ok(all.collect())
     }
@@ -199,6 +220,15 @@ impl Declared {
         // Their names differ, and what one stores belongs to its name; so the name is what is asked.
         self.events.iter().map(|manifest| (Key::event(&manifest.name), manifest))
     }
+}
+
+/// Without it the built-in would ask, or nobody.
+fn no_authenticator(folder: &Path) -> String {
+    format!(
+        "the configuration has [patches.{PLACE_OF_GATE}], and there is no {}; put it there, or take \
+         the table out",
+        folder.join(PLACE_OF_GATE).with_extension("so").display()
+    )
 }
 
 impl Key {

@@ -2,17 +2,19 @@
 //!
 //! After an orderly end a start is strict: what was asked for and does not load stops it. A host that
 //! was killed may have been killed while files were being replaced, and nobody may be there to look: a
-//! file that does not load is then made up for by the copy that was in use before, and the log tells.
+//! file that does not load is then made up for by the copy that was in use before, and what was not in use
+//! is left out if it does not load; the log tells.
 //! What was rolled back stays out in either case, until its file changes.
 
 use super::build::{Builder, Holds, Refused, Why};
-use super::declared::{Declaration, Declared, File};
+use super::declared::{Declaration, Declared, File, Key};
+use super::disabled::Disabled;
 use super::promote::Promotions;
 use super::record::Record;
-use super::set::Set;
+use super::set::{Set, Slot};
 use crate::events::EventLoader;
 use crate::plugins::Loaders;
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use host_proxy::{Chain, Place};
 
 /// It, and what it came from.
@@ -20,6 +22,8 @@ pub(crate) struct First {
     pub(super) declared: Declared,
     pub(super) set: Set,
     pub(super) holds: Holds,
+    pub(super) notes: Vec<String>,
+    pub(super) disabled: Disabled,
 }
 
 impl First {
@@ -32,21 +36,56 @@ impl First {
         link: impl Fn(&Self) -> Result<Chain, String>,
     ) -> Result<(Self, Chain)> {
         let start = Start { record, loaders, events };
-        let mut first = Self { declared, set: Set::default(), holds: Holds::new() };
+        let mut first = Self {
+            declared,
+            set: Set::default(),
+            holds: Holds::new(),
+            notes: Vec::new(),
+            disabled: record.disabled.iter().cloned().collect(),
+        };
         let linked = match start.fill(&mut first, false).await {
             Ok(()) => link(&first).map_err(anyhow::Error::msg),
             Err(refused) => Err(refused),
         };
+        // Nobody may be there to see that a file is gone which asked who somebody is.
+        let linked = linked.and_then(|chain| match record.clean {
+            true => Ok(chain),
+            false => first.stays_closed(record).map(|()| chain),
+        });
         let error = match linked {
             Ok(chain) => return Ok((first, chain)),
             Err(error) if record.clean => return Err(error),
             Err(error) => error,
         };
         // Each for itself may load, and yet in a place that is not for it.
+        let tried = std::mem::take(&mut first.set);
         start.fill(&mut first, true).await.map_err(|_| anyhow!("{error:#}"))?;
+        let lost = |slot: &Slot| slot.authenticates() && first.set.sha256(&slot.key).is_none();
+        if tried.slots.iter().any(lost) {
+            return Err(error);
+        }
         let chain = link(&first).map_err(|_| anyhow!("{error:#}"))?;
+        first.stays_closed(record).map_err(|_| anyhow!("{error:#}"))?;
         tracing::error!("{error:#}; what was in use before is used");
         Ok((first, chain))
+    }
+
+    /// What an operator has disabled in a process that this one takes over from; its record says the same,
+    /// where there is one.
+    pub(crate) fn disable(&mut self, keys: Vec<Key>) {
+        self.disabled.extend(keys);
+    }
+
+    /// An error if everybody is let in, and nobody was when the record was written.
+    pub(crate) fn stays_closed(&self, record: &Record) -> Result<()> {
+        if record.gate && !self.set.has_gate() {
+            bail!(
+                "the host that ran before asked who clients are, and with what is there now nobody \
+                 would have to log in; put the authenticator or the user back, or, if that is meant, \
+                 remove plugins.json from the state folder"
+            );
+        }
+        Ok(())
     }
 
     /// What a chain is made of, but for what the host brings.
@@ -79,7 +118,9 @@ impl Start<'_> {
             present: &nothing,
             in_use: self.record.in_use(),
             holds: holds.collect(),
+            notes: Vec::new(),
             promotions: Promotions::of(&self.record.promoted).asked_for(&first.declared),
+            promoted: Promotions::of(&self.record.promoted),
             asked: true,
             copies_do: !clean,
             only_copies,
@@ -94,7 +135,7 @@ impl Start<'_> {
         first.set = Set { slots, events, credentials, shadows: Vec::new() };
         let shadows = tokio::task::block_in_place(|| builder.shadows(&first.declared, &first.set));
         first.set.shadows = shadows?;
-        first.holds = builder.holds;
+        (first.holds, first.notes) = (builder.holds, builder.notes);
         Ok(())
     }
 

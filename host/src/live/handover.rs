@@ -2,14 +2,10 @@
 
 use super::Live;
 use super::declared::Key;
-use host_proxy::State;
 use tokio::sync::{mpsc, oneshot};
 
 /// Asks for a successor: the answer is its process, or why there is none.
 pub(crate) type Request = oneshot::Sender<Result<u32, String>>;
-
-/// Why a plugin is disabled that an operator has disabled.
-pub(super) const BY_OPERATOR: &str = "by an operator";
 
 /// Where successors are asked for.
 pub(crate) type Requests = mpsc::Sender<Request>;
@@ -26,8 +22,11 @@ impl Live {
         Ok(format!("process {pid} has taken over, with everything loaded anew"))
     }
 
-    /// Why nothing can be changed here, if another process has taken over.
-    pub(super) fn succeeded(&self) -> Result<(), String> {
+    /// Why nothing can be changed here: another process has taken over, or this one ends.
+    pub(super) fn may_change(&self) -> Result<(), String> {
+        if *self.ended() {
+            return Err("this host ends".to_owned());
+        }
         match self.heir.get() {
             None => Ok(()),
             Some(pid) => Err(format!("process {pid} has taken over: try again, it will hear you")),
@@ -40,18 +39,13 @@ impl Live {
     }
 
     /// Writes the record and leaves the state folder to a successor. Returns what an operator has
-    /// disabled, which it does not know otherwise.
+    /// disabled, which it does not know otherwise if there is no folder.
     pub(crate) fn give_up(&self) -> Vec<Key> {
         self.remember(true);
         if let Some(folder) = &self.world.folder {
             folder.release();
         }
-        let now = self.lock();
-        let disabled = now.set.slots.iter().filter(|slot| {
-            let (state, _, reason) = slot.stage.life.now();
-            state == State::Disabled && reason == BY_OPERATOR
-        });
-        disabled.map(|slot| slot.key.clone()).collect()
+        self.lock().disabled.iter().cloned().collect()
     }
 
     /// After [`Self::give_up`]: there is no successor.
@@ -62,14 +56,5 @@ impl Live {
             tracing::error!("{error:#}");
         }
         self.remember(false);
-    }
-
-    /// Disables what an operator has disabled in the process before.
-    pub(crate) fn disable(&self, keys: &[Key]) {
-        for slot in self.lock().set.slots.iter().filter(|slot| keys.contains(&slot.key)) {
-            if let Err(error) = slot.stage.disable(BY_OPERATOR) {
-                tracing::error!("{}: {error}", slot.key);
-            }
-        }
     }
 }

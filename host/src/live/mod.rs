@@ -14,7 +14,8 @@
 //! - A content that was refused is tried again when its file changes, or the user asks for a reload. One
 //!   that was rolled back is tried again when its file changes only. Until then what is in use stays
 //!   ([`build::Holds`]).
-//! - Rollback brings the set before the present one back; a second rollback takes that back.
+//! - Rollback brings the set before the present one back; a second rollback takes that back. Who may log
+//!   in stays as it is: a password that was changed must not be good again.
 //! - After each swap the record says what is in use, so that a host that was killed comes up with it
 //!   ([`first`]).
 
@@ -22,7 +23,9 @@ mod build;
 mod config;
 mod contents;
 mod declared;
+mod disabled;
 mod first;
+mod gate;
 mod handover;
 mod operate;
 mod past;
@@ -40,23 +43,29 @@ pub(crate) use declared::{Declared, Key};
 pub(crate) use first::First;
 pub(crate) use handover::{Request, Requests};
 pub(crate) use operate::Operated;
-pub(crate) use record::{Folder, Record};
+pub(crate) use record::{COPIES, Folder, Record};
 pub(crate) use reload::Trigger;
 pub(crate) use watch::watch;
 
+use crate::admin::Access;
 use crate::events::EventLoader;
 use crate::operator;
 use crate::plugins::Loaders;
 use arc_swap::ArcSwap;
 use build::{Holds, Why};
+use disabled::Disabled;
 use host_events::locks::Locks;
 use host_events::store::DiskStore;
-use host_proxy::{AuditLog, AuditQueue, Chain, InUse, LockCheck, Metrics, Proxy, Tls};
+use host_proxy::{AuditLog, AuditQueue, Chain, InUse, Links, LockCheck, Metrics, Proxy, Tls};
 use past::Past;
 use record::Held;
 use set::Set;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+/// How long a change that is under way has when the host ends.
+const LAST_CHANGE: Duration = Duration::from_secs(5);
 
 /// What plugins are loaded with, and where they are put: fixed while the host runs.
 pub(crate) struct World {
@@ -70,6 +79,8 @@ pub(crate) struct World {
     pub(crate) events: Option<(EventLoader, Arc<ArcSwap<host_events::Chain>>)>,
     pub(crate) store: Option<Arc<DiskStore>>,
     pub(crate) tls: Option<Arc<Tls>>,
+    /// Who may use the admin API, if there is one.
+    pub(crate) access: Option<Access>,
     /// The state folder; none if another host has it, or it cannot be used.
     pub(crate) folder: Option<Folder>,
     pub(crate) budget: usize,
@@ -91,6 +102,8 @@ pub(crate) struct Live {
     meters: status::Meters,
     /// The process that has taken over.
     heir: OnceLock<u32>,
+    /// Whether the record is written for good. Held while it is written.
+    ended: Mutex<bool>,
 }
 
 /// What is in use.
@@ -101,15 +114,32 @@ struct Now {
     since: SystemTime,
     /// What rollback brings back, with what was asked for then.
     before: Option<(Arc<Declared>, Set)>,
+    /// The numbers of chains that requests under way still pass.
+    draining: BTreeSet<u64>,
     holds: Holds,
+    /// What an operator has disabled.
+    disabled: Disabled,
+    /// What is not as it was asked for.
+    notes: Vec<String>,
     past: Past,
     last_reload: Option<operator::Reload>,
-    /// Of the present chain.
-    drained: Option<Drained>,
+    /// The present chain.
+    chain: InPlace,
+}
+
+/// A chain that new requests take.
+struct InPlace {
+    drained: Drained,
+    held: Arc<Links>,
 }
 
 /// Ends when nothing passes a chain any more.
 pub(crate) type Drained = tokio::sync::oneshot::Receiver<()>;
+
+/// Drops what may be the last of a plugin where its destructor makes nobody wait.
+fn bury(plugins: impl Send + 'static) {
+    drop(tokio::task::spawn_blocking(move || drop(plugins)));
+}
 
 /// For a chain to hold, and what ends when it does no more.
 pub(crate) fn in_use() -> (InUse, Drained) {
@@ -120,7 +150,7 @@ pub(crate) fn in_use() -> (InUse, Drained) {
 impl Live {
     /// Takes the first set over, which is in use already.
     pub(crate) fn new(world: World, first: First, drained: Drained) -> Arc<Self> {
-        let First { declared, set, holds } = first;
+        let First { declared, set, holds, notes, disabled } = first;
         let meters = status::Meters::new(&world.metrics, world.budget);
         let since = SystemTime::now();
         let live = Self {
@@ -132,15 +162,20 @@ impl Live {
                 since,
                 before: None,
                 holds,
+                disabled: disabled.clone(),
+                notes,
+                draining: BTreeSet::new(),
                 past: Past::default(),
                 last_reload: None,
-                drained: Some(drained),
+                chain: InPlace { drained, held: world.proxy.chain.load().hold() },
             }),
             meters,
             heir: OnceLock::new(),
+            ended: Mutex::default(),
             world,
         };
         set.take_over(&Set::default());
+        set.switch(&disabled);
         live.remember(false);
         if let Some(folder) = &live.world.folder {
             folder.tidy(&set.entries().into_iter().map(|entry| entry.sha256).collect());
@@ -171,40 +206,57 @@ impl Live {
         for stage in chain.stages() {
             stage.activate();
         }
+        set.switch(&now.disabled);
+        let in_place = InPlace { drained, held: chain.hold() };
         self.world.proxy.chain.store(Arc::new(chain));
         if let Some((_, chain)) = &self.world.events {
             chain.store(Arc::new(host_events::Chain::new(set.event_plugins())));
         }
         let before = std::mem::replace(&mut now.set, set.clone());
+        let mut gone = (before.clone(), None);
         set.take_over(&before);
         now.past.left(&before, set);
         let changes = set.changes(&before);
         let declared_before = std::mem::replace(&mut now.declared, declared);
-        now.before = Some((declared_before, before.kept()));
-        (now.holds, now.since) = (holds, SystemTime::now());
-        now.number += 1;
-        let drained = now.drained.replace(drained);
-        drop(now);
-        if let Some(drained) = drained {
-            tokio::spawn(self.clone().keep_when(drained));
+        // Who may log in is nothing that rollback brings back.
+        if !set.has_same_plugins(&before) {
+            gone.1 = now.before.replace((declared_before, before.kept()));
         }
+        (now.holds, now.since) = (holds, SystemTime::now());
+        let number = now.number;
+        now.draining.insert(number);
+        now.number += 1;
+        let left = std::mem::replace(&mut now.chain, in_place);
+        drop(now);
+        bury(gone);
+        tokio::spawn(self.clone().when_drained(number, left));
         self.meters.mapped(self.world.loaders.native.mapped());
         self.remember(false);
         changes
     }
 
-    /// When the last request has ended that passed the chain before, what is kept of it drains no more.
-    async fn keep_when(self: Arc<Self>, drained: Drained) {
-        let _ = drained.await; // nothing is ever sent: the other end is dropped
-        let now = self.lock();
-        if let Some((_, before)) = &now.before {
+    /// When the last request has ended that passed a chain, what only that one had ends. When none passes
+    /// any chain but the present one, what is kept for rollback drains no more: it may have been part of
+    /// several.
+    async fn when_drained(self: Arc<Self>, number: u64, chain: InPlace) {
+        let _ = chain.drained.await; // nothing is ever sent: the other end is dropped
+        bury(chain.held);
+        let mut now = self.lock();
+        now.draining.remove(&number);
+        if now.draining.is_empty()
+            && let Some((_, before)) = &now.before
+        {
             before.keep_but(&now.set);
         }
     }
 
     /// Writes down what is in use.
     fn remember(&self, clean: bool) {
-        let Some(folder) = &self.world.folder else { return };
+        self.write_down(clean, &mut self.ended());
+    }
+
+    fn write_down(&self, clean: bool, ended: &mut bool) {
+        let Some(folder) = self.world.folder.as_ref().filter(|_| !*ended) else { return };
         let now = self.lock();
         let rolled_back = now.holds.iter().filter(|(_, (_, why))| *why == Why::RolledBack);
         let held = |(key, (content, _)): (&declared::Key, &(Option<String>, Why))| Held {
@@ -216,6 +268,8 @@ impl Live {
             plugins: now.set.entries(),
             rolled_back: rolled_back.map(held).collect(),
             promoted: now.set.promotions().record(),
+            gate: now.set.has_gate(),
+            disabled: now.disabled.iter().cloned().collect(),
         };
         drop(now);
         // It waits for the disk, and requests do not wait for it.
@@ -224,9 +278,17 @@ impl Live {
         }
     }
 
-    /// The host ends in an orderly way.
-    pub(crate) fn end(&self) {
-        self.remember(true);
+    /// The host ends in an orderly way: nothing changes any more, and the record says so.
+    pub(crate) async fn end(&self) {
+        // A change that hangs must not keep the process; it writes nothing down any more.
+        let _turn = tokio::time::timeout(LAST_CHANGE, self.turn.lock()).await;
+        let mut ended = self.ended();
+        self.write_down(true, &mut ended);
+        *ended = true;
+    }
+
+    fn ended(&self) -> MutexGuard<'_, bool> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn locks(&self) -> Option<&dyn Locks> {

@@ -1,7 +1,6 @@
 //! What an operator tells the host.
 
 use super::Live;
-use super::handover::BY_OPERATOR;
 use super::promote::NotPromoted;
 use super::reload::Trigger;
 use super::rollback::NoRollback;
@@ -33,25 +32,18 @@ impl Operator for Operated {
         &'a self,
         command: Command,
     ) -> Pin<Box<dyn Future<Output = Result<Done, Declined>> + Send + 'a>> {
-        // On a task of its own: whoever asked may go away in the middle of it.
         let live = self.0.clone();
-        let task = tokio::spawn(async move { live.command(command).await });
-        Box::pin(async move {
-            let failed =
-                |error| Err(Declined { reason: Reason::Failed, message: format!("{error}") });
-            let message = task.await.unwrap_or_else(failed)?;
-            Ok(Done { message })
-        })
+        Box::pin(async move { live.command(command).await.map(|message| Done { message }) })
     }
 }
 
 impl Live {
     async fn command(self: Arc<Self>, command: Command) -> Result<String, Declined> {
-        self.succeeded().map_err(|why| declined(Reason::Conflict, why))?;
+        self.may_change().map_err(|why| declined(Reason::Conflict, why))?;
         match command {
             Command::Restart => {
                 let _turn = self.turn.lock().await;
-                self.succeeded().map_err(|why| declined(Reason::Conflict, why))?;
+                self.may_change().map_err(|why| declined(Reason::Conflict, why))?;
                 self.hand_over()
                     .await
                     .map_err(|why| declined(Reason::Failed, format!("this process goes on: {why}")))
@@ -65,20 +57,24 @@ impl Live {
                     Reason::Conflict,
                     "there is nothing to bring back: no plugin has been replaced since the start",
                 ),
+                NoRollback::Refused(why) => declined(Reason::Conflict, why),
                 NoRollback::Failed(why) => declined(Reason::Failed, why),
             }),
-            Command::Promote { force } => self.promote(force).await.map_err(|why| match why {
-                NotPromoted::Conflict(why) => declined(Reason::Conflict, why),
-                NotPromoted::Failed(why) => declined(Reason::Failed, why),
-            }),
+            Command::Promote { id, force } => {
+                self.promote(id, force).await.map_err(|why| match why {
+                    NotPromoted::None(why) => declined(Reason::NotFound, why),
+                    NotPromoted::Conflict(why) => declined(Reason::Conflict, why),
+                    NotPromoted::Failed(why) => declined(Reason::Failed, why),
+                })
+            }
             Command::Disable { id } => {
                 let (_turn, stage) = (self.turn.lock().await, self.stage(id)?);
-                stage.disable(BY_OPERATOR).map_err(|why| declined(Reason::Conflict, why))?;
+                self.disable(&stage).map_err(|why| declined(Reason::Conflict, why))?;
                 Ok(format!("{} is disabled", stage.plugin.info.name))
             }
             Command::Enable { id } => {
                 let (_turn, stage) = (self.turn.lock().await, self.stage(id)?);
-                stage.enable().map_err(|why| declined(Reason::Conflict, why))?;
+                self.enable(&stage).map_err(|why| declined(Reason::Conflict, why))?;
                 Ok(format!("{} is enabled", stage.plugin.info.name))
             }
             Command::RemoveLock { name } => {

@@ -7,9 +7,11 @@
 use super::Live;
 use super::build::Builder;
 use super::declared::{Declaration, Declared, File, Key};
+use super::gate::stays_closed;
 use super::record::{Promoted, copy};
 use super::reload::told;
 use super::set::{Set, Slot};
+use super::shadows::ShadowSlot;
 use crate::plugins::Settings;
 use crate::shadows::AskedShadow;
 use host_proxy::native::Content;
@@ -70,6 +72,11 @@ impl Promotions {
         self
     }
 
+    /// That of a key, if this is what was promoted.
+    pub(super) fn of_content(&self, key: &Key, sha256: &str) -> Option<&Promotion> {
+        self.0.get(key).filter(|promotion| promotion.sha256 == sha256)
+    }
+
     /// Declarations for those that take nobody's place: they are the last at theirs.
     pub(super) fn additions(&self, declared: &Declared) -> Vec<Declaration> {
         let added = self.0.keys().filter(|key| key.is_added());
@@ -118,6 +125,8 @@ impl Builder<'_> {
 
 /// Why nothing was promoted.
 pub(super) enum NotPromoted {
+    /// No shadow has that number.
+    None(String),
     /// There is no shadow, or it may not be.
     Conflict(String),
     /// There is no chain with it.
@@ -125,40 +134,40 @@ pub(super) enum NotPromoted {
 }
 
 impl Live {
-    /// Puts all shadows in use, or none.
-    pub(super) async fn promote(self: &Arc<Self>, force: bool) -> Result<String, NotPromoted> {
+    /// Puts a shadow in use: that whose candidate has this number, or the only one.
+    pub(super) async fn promote(
+        self: &Arc<Self>,
+        id: Option<u64>,
+        force: bool,
+    ) -> Result<String, NotPromoted> {
         let _turn = self.turn.lock().await;
+        self.may_change().map_err(NotPromoted::Conflict)?;
         let (declared, present, mut holds) = {
             let now = self.lock();
             (now.declared.clone(), now.set.clone(), now.holds.clone())
         };
-        if present.shadows.is_empty() {
-            let why = "there is no shadow to promote; give one with --shadow";
-            return Err(NotPromoted::Conflict(why.to_owned()));
-        }
-        for slot in &present.shadows {
-            // What is under way counts, unless it hangs: then that is what counts.
-            let _ = timeout(slot.shadow.settings().deadline, slot.shadow.settled()).await;
-            if !force {
-                slot.shadow.may_be_promoted().map_err(|why| {
-                    NotPromoted::Conflict(format!("{why}\nput it in use anyway with --force"))
-                })?;
-            }
+        let ShadowSlot { shadow, asked, .. } = which(&present.shadows, id)?;
+        // What is under way counts, unless it hangs: then that is what counts.
+        let _ = timeout(shadow.settings().deadline, shadow.settled()).await;
+        if !force {
+            shadow.may_be_promoted().map_err(|why| {
+                NotPromoted::Conflict(format!("{why}\nput it in use anyway with --force"))
+            })?;
         }
         let mut set = present.clone();
-        set.shadows.clear();
-        for slot in &present.shadows {
-            let new = promoted(&slot.shadow, &slot.asked, &set, &declared);
-            holds.remove(&new.key);
-            match set.slots.iter_mut().find(|slot| slot.key == new.key) {
-                Some(slot) => *slot = new,
-                None => set.slots.push(new),
-            }
+        set.shadows.retain(|slot| !Arc::ptr_eq(&slot.shadow, shadow));
+        let new = promoted(shadow, asked, &set, &declared);
+        let key = new.key.clone();
+        holds.remove(&key);
+        match set.slots.iter_mut().find(|slot| slot.key == new.key) {
+            Some(slot) => *slot = new,
+            None => set.slots.push(new),
         }
+        stays_closed(&present, &set).map_err(NotPromoted::Conflict)?;
         let chain = self.chain(&set).map_err(NotPromoted::Failed)?;
-        for slot in &present.shadows {
-            slot.shadow.promote();
-        }
+        shadow.promote();
+        // Whoever puts it in use wants it to be called, even in the place of one that is not.
+        self.lock().disabled.remove(&key);
         let changes = self.swap(declared, &set, holds, chain);
         let message = told(&changes, &[]);
         tracing::info!(force, "promoted: {message}");
@@ -166,22 +175,59 @@ impl Live {
     }
 }
 
+/// The shadow that is meant.
+fn which(shadows: &[ShadowSlot], id: Option<u64>) -> Result<&ShadowSlot, NotPromoted> {
+    let number = |slot: &ShadowSlot| slot.shadow.candidate().life.id();
+    match (shadows, id) {
+        ([], _) => {
+            let why = "there is no shadow to promote; give one with --shadow";
+            Err(NotPromoted::Conflict(why.to_owned()))
+        }
+        (_, Some(id)) => shadows.iter().find(|slot| number(slot) == id).ok_or_else(|| {
+            let list = list(shadows);
+            NotPromoted::None(format!("no shadow has the number {id}; there are {list}"))
+        }),
+        ([one], None) => Ok(one),
+        (_, None) => {
+            let list = list(shadows);
+            let why = format!("there are several shadows, say which one by its number: {list}");
+            Err(NotPromoted::Conflict(why))
+        }
+    }
+}
+
+/// Shadows as in `3 (gate 1.0.0 at pre)`.
+fn list(shadows: &[ShadowSlot]) -> String {
+    let name = |slot: &ShadowSlot| {
+        let candidate = slot.shadow.candidate();
+        let info = &candidate.plugin.info;
+        let (id, place) = (candidate.life.id(), candidate.place);
+        format!("{id} ({} {} at {place})", info.name, info.version)
+    };
+    shadows.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// The key whose place a shadow would take.
+pub(super) fn key(shadow: &Shadow, asked: &AskedShadow, set: &Set) -> Key {
+    let replaced = set.slots.iter().find(|slot| shadow.is_compared_with(&slot.stage));
+    match (replaced, shadow.place()) {
+        (Some(slot), _) => slot.key.clone(),
+        (None, place @ (Place::Pre | Place::Post)) => Key::added(place, asked.asked.path.clone()),
+        (None, patch) => Key::patch(patch),
+    }
+}
+
 /// The slot of a shadow that is put in use.
 fn promoted(shadow: &Shadow, asked: &AskedShadow, set: &Set, declared: &Declared) -> Slot {
     let (stage, place) = (shadow.candidate().clone(), shadow.place());
-    let replaced = set.slots.iter().find(|slot| shadow.is_compared_with(&slot.stage));
-    let (key, over_content, over_config) = match (replaced, place) {
+    let key = key(shadow, asked, set);
+    let (over_content, over_config) = match set.slots.iter().find(|slot| slot.key == key) {
         // What is asked for there is what the one before was promoted over.
-        (Some(Slot { key, promotion: Some(before), .. }), _) => {
-            (key.clone(), before.over_content.clone(), before.over_config.clone())
+        Some(Slot { promotion: Some(before), .. }) => {
+            (before.over_content.clone(), before.over_config.clone())
         }
-        (Some(slot), _) => {
-            (slot.key.clone(), Some(slot.sha256().to_owned()), slot.settings.config.clone())
-        }
-        (None, Place::Pre | Place::Post) => {
-            (Key::added(place, asked.asked.path.clone()), None, String::new())
-        }
-        (None, patch) => (Key::patch(patch), None, declared.patch_config(patch).to_owned()),
+        Some(slot) => (Some(slot.sha256().to_owned()), slot.settings.config.clone()),
+        None => (None, declared.patch_config(place).to_owned()),
     };
     let promotion = Promotion {
         asked: asked.asked.path.clone(),

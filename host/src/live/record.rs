@@ -15,7 +15,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 const RECORD: &str = "plugins.json";
-const COPIES: &str = "plugins";
+/// The folder of copies, in the state folder.
+pub(crate) const COPIES: &str = "plugins";
 const LOCK: &str = "host.lock";
 
 /// What was in use.
@@ -30,6 +31,12 @@ pub(crate) struct Record {
     /// What was promoted.
     #[serde(default)]
     pub(crate) promoted: Vec<Promoted>,
+    /// What an operator has disabled.
+    #[serde(default)]
+    pub(crate) disabled: Vec<Key>,
+    /// Whether requests had to have an identity.
+    #[serde(default)]
+    pub(crate) gate: bool,
 }
 
 /// A shadow that was promoted.
@@ -195,7 +202,9 @@ mod tests {
         let key = Key { place: "pre".to_owned(), asked: PathBuf::from("a.so"), nth: 1 };
         let held = Held { key: key.clone(), content: None };
         let entry = Entry { key, file: PathBuf::from("/a.so"), sha256: "00".to_owned() };
-        Record { clean: true, plugins: vec![entry], rolled_back: vec![held], promoted: Vec::new() }
+        let (plugins, rolled_back, disabled) = (vec![entry], vec![held], vec![Key::event("b")]);
+        let promoted = Vec::new();
+        Record { clean: true, plugins, rolled_back, promoted, disabled, gate: true }
     }
 
     #[test]

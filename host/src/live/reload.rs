@@ -1,11 +1,14 @@
 //! From what is asked for now to what is in use: all of it, or nothing.
 
-use super::Live;
 use super::build::{Builder, Holds, Refused, Why};
-use super::declared::Declared;
+use super::declared::{Declared, Key};
+use super::gate;
 use super::record::by_key;
 use super::set::Set;
+use super::{Live, Now, bury};
+use crate::admin::Access;
 use crate::{logging, operator};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -34,6 +37,7 @@ impl Trigger {
 struct Asked {
     declared: Arc<Declared>,
     filter: Option<String>,
+    access: Option<Access>,
     /// What else is to be said.
     notes: Vec<String>,
 }
@@ -42,25 +46,39 @@ struct Asked {
 struct Ready {
     set: Set,
     holds: Holds,
+    notes: Vec<String>,
+    /// What is declared, if that was asked for anew.
+    keys: Option<BTreeSet<Key>>,
+    /// Whether everybody is let in from now on, and nobody was before.
+    opens: bool,
 }
 
 impl Live {
     /// Loads what has changed and puts it in use. Says what has changed, or why nothing has.
     pub(crate) async fn reload(self: &Arc<Self>, trigger: Trigger) -> Result<String, String> {
         let _turn = self.turn.lock().await;
-        self.succeeded()?;
-        let outcome = match self.asked(trigger) {
+        self.may_change()?;
+        // What is new even if the rest is refused.
+        let mut renewed = Vec::new();
+        let outcome = match self.asked(trigger, &mut renewed) {
             Ok(asked) => self.build(trigger, &asked).await.map(|ready| (asked, ready)),
             Err(refused) => Err(vec![refused]),
         };
         let outcome = outcome.and_then(|(asked, ready)| self.take(asked, ready));
         let (succeeded, message) = match outcome {
             // Somebody has touched a file, or put the same one there again.
-            Ok((changes, _)) if trigger == Trigger::File && changes.is_empty() => {
+            Ok((changes, notes))
+                if trigger == Trigger::File
+                    && changes.is_empty()
+                    && !(notes.is_empty() && self.has_refused()) =>
+            {
                 return Ok(String::new());
             }
             Ok((changes, notes)) => (true, told(&changes, &notes)),
-            Err(refused) => self.replace_or_refuse(refused).await,
+            Err(refused) => {
+                let (succeeded, message) = self.replace_or_refuse(refused).await;
+                (succeeded, [vec![message], renewed].concat().join("; "))
+            }
         };
         match succeeded {
             true => tracing::info!(trigger = trigger.as_str(), "reloaded: {message}"),
@@ -81,19 +99,23 @@ impl Live {
 
     /// Reads the configuration, unless it is only a file that has changed.
     #[allow(clippy::result_large_err)] // a reload is seldom
-    fn asked(&self, trigger: Trigger) -> Result<Asked, Refused> {
+    fn asked(&self, trigger: Trigger, renewed: &mut Vec<String>) -> Result<Asked, Refused> {
         if trigger == Trigger::File {
             let declared = self.lock().declared.clone();
-            return Ok(Asked { declared, filter: None, notes: Vec::new() });
+            return Ok(Asked { declared, filter: None, access: None, notes: Vec::new() });
         }
         let mut notes = Vec::new();
         // For itself: a certificate that ends soon must not wait for a plugin that does not load.
         if let Some(tls) = &self.world.tls {
             match tls.reload() {
-                Ok(()) => tracing::info!("the certificate was read anew"),
+                Ok(()) => {
+                    tracing::info!("the certificate was read anew");
+                    renewed.push("the certificate was read anew all the same".to_owned());
+                }
                 Err(error) => {
                     let note = format!("the old certificate stays in use: {error}");
                     tracing::error!("{note}");
+                    renewed.push(note.clone());
                     notes.push(note);
                 }
             }
@@ -105,7 +127,8 @@ impl Live {
             tracing::warn!("{note}");
             notes.push(note);
         }
-        Ok(Asked { declared: Arc::new(reread.declared), filter: reread.filter, notes })
+        let (declared, access) = (Arc::new(reread.declared), reread.access);
+        Ok(Asked { declared, filter: reread.filter, access, notes })
     }
 
     async fn build(&self, trigger: Trigger, asked: &Asked) -> Result<Ready, Vec<Refused>> {
@@ -120,7 +143,9 @@ impl Live {
             present: &present,
             in_use: by_key(present.entries()),
             holds,
+            notes: Vec::new(),
             promotions,
+            promoted: present.promotions(),
             asked: trigger != Trigger::File,
             copies_do: false,
             only_copies: false,
@@ -130,14 +155,33 @@ impl Live {
         let located = declared.locate();
         let mut located = located.map_err(|error| vec![Refused::whole(format!("{error:#}"))])?;
         located.extend(builder.promotions.additions(declared));
+        let keys = (trigger != Trigger::File).then(|| {
+            let keys = located.iter().map(|declaration| declaration.key.clone());
+            keys.chain(declared.event_keys().map(|(key, _)| key)).collect::<BTreeSet<_>>()
+        });
+        if let Some(keys) = &keys {
+            builder.holds.retain(|key, _| keys.contains(key));
+        }
         let slots = tokio::task::block_in_place(|| builder.slots(located))?;
         let events = self.world.events.as_ref().map(|(loader, _)| loader);
         let events = builder.events(declared, events).await?;
-        let credentials = declared.credentials.clone();
+        let credentials = match trigger {
+            // Not as they were asked for with what rollback has brought back.
+            Trigger::File => present.credentials.clone(),
+            Trigger::Signal | Trigger::Command => declared.credentials.clone(),
+        };
         let mut set = Set { slots, events, credentials, shadows: Vec::new() };
         let shadows = tokio::task::block_in_place(|| builder.shadows(declared, &set));
         set.shadows = shadows.map_err(|error| vec![Refused::error(&error)])?;
-        Ok(Ready { set, holds: builder.holds })
+        let opens = match gate::check(&present, &set, trigger != Trigger::File) {
+            Ok(opens) => opens,
+            Err(refused) => {
+                bury(set);
+                return Err(refused);
+            }
+        };
+        let Builder { holds, notes, .. } = builder;
+        Ok(Ready { set, holds, notes, keys, opens })
     }
 
     /// Puts a set in use; what has changed, and what else is to be said.
@@ -146,20 +190,38 @@ impl Live {
         asked: Asked,
         ready: Ready,
     ) -> Result<(Vec<String>, Vec<String>), Vec<Refused>> {
-        let Asked { declared, filter, notes } = asked;
-        let Ready { set, holds } = ready;
+        let Asked { declared, filter, access, mut notes } = asked;
+        let Ready { set, holds, notes: of_plugins, keys, opens } = ready;
+        notes.extend(of_plugins.iter().cloned());
         let mut changes = Vec::new();
         if set.is_same(&self.lock().set) {
             let mut now = self.lock();
-            let held_else = now.holds != holds;
+            let mut differs = now.holds != holds;
             (now.declared, now.holds) = (declared, holds);
+            differs |= now.forget_disabled(keys.as_ref());
             drop(now);
-            if held_else {
+            if differs {
                 self.remember(false);
             }
         } else {
-            let chain = self.chain(&set).map_err(|why| vec![misplaced(&set, why)])?;
+            let chain = match self.chain(&set) {
+                Ok(chain) => chain,
+                Err(why) => {
+                    let refused = misplaced(&set, why);
+                    bury(set);
+                    return Err(vec![refused]);
+                }
+            };
+            self.lock().forget_disabled(keys.as_ref());
             changes = self.swap(declared, &set, holds, chain);
+            if opens {
+                tracing::warn!("{}", gate::OPENED);
+                notes.push(gate::OPENED.to_owned());
+            }
+        }
+        self.lock().notes = of_plugins;
+        if let (Some(access), Some(read)) = (&self.world.access, access) {
+            notes.extend(access.renew(&read).map(str::to_owned));
         }
         if let Some(filter) = filter {
             // It was read before, as part of the configuration.
@@ -169,6 +231,11 @@ impl Live {
             }
         }
         Ok((changes, notes))
+    }
+
+    /// Whether the last reload was refused, and the status says so.
+    fn has_refused(&self) -> bool {
+        self.lock().last_reload.as_ref().is_some_and(|reload| !reload.succeeded)
     }
 
     /// Has another process take over if all that is missing is room for libraries, which it has.
@@ -188,7 +255,9 @@ impl Live {
         let mut reasons = Vec::new();
         for refused in refused {
             now.past.refused(&refused);
-            if let Some(key) = refused.key {
+            // What is in use stays, and there is no file that would have to change.
+            let in_use = |key: &Key| now.set.sha256(key) == refused.content.as_deref();
+            if let Some(key) = refused.key.filter(|key| refused.content.is_none() || !in_use(key)) {
                 now.holds.insert(key, (refused.content, Why::Refused));
             }
             // Differences of types are listed line by line.
@@ -198,6 +267,15 @@ impl Live {
         drop(now);
         self.meters.mapped(self.world.loaders.native.mapped());
         reasons.join("; ")
+    }
+}
+
+impl Now {
+    /// Forgets what was disabled and is not declared any more; whether there was something.
+    fn forget_disabled(&mut self, keys: Option<&BTreeSet<Key>>) -> bool {
+        let before = self.disabled.len();
+        self.disabled.retain(|key| keys.is_none_or(|keys| keys.contains(key)));
+        self.disabled.len() < before
     }
 }
 

@@ -1,7 +1,8 @@
 //! Bringing the last set back.
 
 use super::Live;
-use super::build::Why;
+use super::build::{Why, note};
+use super::gate::stays_closed;
 use super::record::copy;
 use super::reload::told;
 use super::set::{Set, short};
@@ -12,20 +13,25 @@ use std::sync::Arc;
 pub(super) enum NoRollback {
     /// There is no set before the present one.
     Nothing,
+    /// It must not be.
+    Refused(String),
     /// It cannot be used any more.
     Failed(String),
 }
 
 impl Live {
     /// Brings the set before the present one back; the present one is then what a second rollback
-    /// brings back. What the files have by then stays out until they change.
+    /// brings back. What the files have by then stays out until they change. Who may log in stays.
     pub(super) async fn rollback(self: &Arc<Self>) -> Result<String, NoRollback> {
         let _turn = self.turn.lock().await;
+        self.may_change().map_err(NoRollback::Refused)?;
         let (declared, mut set, present, mut holds) = {
             let now = self.lock();
             let (declared, set) = now.before.clone().ok_or(NoRollback::Nothing)?;
             (declared, set, now.set.clone(), now.holds.clone())
         };
+        set.credentials.clone_from(&present.credentials);
+        stays_closed(&present, &set).map_err(NoRollback::Refused)?;
         self.revive_events(&mut set, &present).await.map_err(NoRollback::Failed)?;
         for key in present.keys().chain(set.keys()) {
             let (now, then) = (present.sha256(key), set.sha256(key));
@@ -34,7 +40,9 @@ impl Live {
             }
         }
         let chain = self.chain(&set).map_err(NoRollback::Failed)?;
+        let notes = holds.iter().map(|(key, hold)| note(key, hold)).collect();
         let changes = self.swap(declared, &set, holds, chain);
+        self.lock().notes = notes;
         let message = told(&changes, &[]);
         tracing::info!("rolled back: {message}");
         Ok(message)

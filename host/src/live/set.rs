@@ -117,8 +117,12 @@ impl Set {
 
     /// Whether nothing differs.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.credentials == other.credentials
-            && self.slots.len() == other.slots.len()
+        self.credentials == other.credentials && self.has_same_plugins(other)
+    }
+
+    /// The same, but for who may log in.
+    pub(crate) fn has_same_plugins(&self, other: &Self) -> bool {
+        self.slots.len() == other.slots.len()
             && self.slots.iter().zip(&other.slots).all(|(a, b)| Arc::ptr_eq(&a.stage, &b.stage))
             && self.events.len() == other.events.len()
             && self.events.iter().zip(&other.events).all(|(a, b)| Arc::ptr_eq(&a.life, &b.life))

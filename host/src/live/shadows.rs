@@ -3,7 +3,9 @@
 use super::build::{Builder, Exhausted};
 use super::contents;
 use super::declared::Declared;
+use super::promote;
 use super::set::Set;
+use crate::Usage;
 use crate::operator;
 use crate::shadows::{AskedShadow, status};
 use anyhow::{Result, anyhow};
@@ -28,6 +30,20 @@ impl ShadowSlot {
         others.iter().any(|other| other.asked == self.asked)
     }
 
+    /// An error if another one would be put in the same place: which of the two would be in use then?
+    fn alone_among(&self, others: &[Self], set: &Set) -> Result<()> {
+        let key = |slot: &Self| promote::key(&slot.shadow, &slot.asked, set);
+        let same = others.iter().find(|other| key(other) == key(self));
+        same.map_or(Ok(()), |other| {
+            let [this, other] = [self, other].map(|slot| slot.asked.asked.path.display());
+            Err(Usage(format!(
+                "{this} and {other} are both shadows of {}; leave one out",
+                key(self)
+            ))
+            .into())
+        })
+    }
+
     /// What an operator sees of it.
     pub(super) fn status(&self, chain: &Chain) -> operator::Shadow {
         let beside = chain.stages().into_iter().find(|stage| self.shadow.is_compared_with(stage));
@@ -39,15 +55,23 @@ impl Builder<'_> {
     /// The shadows beside what is in `set`: those that have not changed, nor has what they are
     /// compared with, go on; the rest is loaded. Blocks.
     ///
-    /// One that is refused is no reason to refuse the whole when only some file has changed.
-    pub(super) fn shadows(&self, declared: &Declared, set: &Set) -> Result<Vec<ShadowSlot>> {
+    /// One that is refused is no reason to refuse the whole when only some file has changed, or when the
+    /// host was killed.
+    pub(super) fn shadows(&mut self, declared: &Declared, set: &Set) -> Result<Vec<ShadowSlot>> {
         let mut slots = Vec::new();
         for asked in &declared.shadows {
             let present = self.present.shadows.iter().find(|slot| slot.asked == *asked);
-            match self.shadow(asked, present, declared, set) {
+            let slot = self.shadow(asked, present, declared, set);
+            let slot = slot.and_then(|slot| match slot {
+                Some(slot) => slot.alone_among(&slots, set).map(|()| Some(slot)),
+                None => Ok(None),
+            });
+            match slot {
                 Ok(slot) => slots.extend(slot),
-                Err(error) if !self.asked => {
-                    tracing::error!("{error:#}; as a shadow it is not taken");
+                Err(error) if !self.asked || self.copies_do => {
+                    let note = format!("{error:#}; as a shadow it is not taken");
+                    tracing::error!("{note}");
+                    self.notes.push(note);
                     slots.extend(present.cloned());
                 }
                 Err(error) => return Err(error),
@@ -90,6 +114,7 @@ impl Builder<'_> {
                 && !slot.shadow.is_promoted()
         });
         if let Some(slot) = stays {
+            self.still_admitted(&path, &content).map_err(|why| anyhow!("the shadow {why}"))?;
             return Ok(Some(slot.clone()));
         }
         if let Some(budget) = self.budget {

@@ -3,7 +3,7 @@
 use super::reload::Trigger;
 use super::set::EventSlot;
 use super::{Live, Now};
-use crate::operator::{self, Log, Plugin, Queue, Status, Store, Traffic, date};
+use crate::operator::{self, Log, Plugin, Queue, Status, Store, Traffic, date, micros};
 use host_proxy::Metrics;
 use host_proxy::native::recent_lines;
 use prometheus_client::metrics::counter::Counter;
@@ -92,6 +92,7 @@ impl Live {
                 budget: world.budget as u64,
             },
             last_reload: now.last_reload.clone(),
+            notes: now.notes.clone(),
             event_plugins: now.set.events.iter().filter_map(event_plugin).collect(),
             queue: world.queue.as_ref().map(|queue| Queue::of(queue)),
             store: world.store.as_ref().map(|store| Store::of(store)),
@@ -134,7 +135,7 @@ fn event_plugin(slot: &EventSlot) -> Option<operator::EventPlugin> {
         changed: counts.changed,
         skipped: counts.skipped,
         failed: counts.failed,
-        p50_us: None,
-        p99_us: None,
+        p50_us: counts.p50.map(micros),
+        p99_us: counts.p99.map(micros),
     })
 }

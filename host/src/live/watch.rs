@@ -7,6 +7,7 @@
 //! whether it is whole, is for the reload to find out.
 
 use super::Live;
+use super::build::Why;
 use super::declared::File;
 use super::reload::Trigger;
 use notify::event::{AccessKind, AccessMode};
@@ -32,6 +33,9 @@ const WITHOUT_NOTICES: Duration = Duration::from_millis(400);
 /// and the times of the last change of content and of anything in nanoseconds.
 type Print = (u64, u64, u64, i128, i128);
 
+/// Of each file; none if it is not there.
+type Prints = BTreeMap<PathBuf, Option<Print>>;
+
 /// Reloads when plugins' files change, until the process ends.
 pub(crate) async fn watch(live: Arc<Live>) {
     let (sender, mut notices) = channel(1);
@@ -53,12 +57,16 @@ pub(crate) async fn watch(live: Arc<Live>) {
     }
     // What is there now is what was loaded, but for a moment in which something may have changed; then
     // the first reload finds that out.
-    let mut seen = None;
+    let mut seen: Option<(Prints, Prints)> = None;
     loop {
-        let files = tokio::task::block_in_place(|| live.files());
-        folders.follow(&files);
-        let prints = tokio::task::block_in_place(|| prints(files));
+        let Files { plugins, trust } = tokio::task::block_in_place(|| live.files());
+        folders.follow(plugins.iter().chain(&trust));
+        let look = || (prints(&plugins), prints(&trust));
+        let prints = tokio::task::block_in_place(look);
         if seen.as_ref() != Some(&prints) {
+            if seen.is_some_and(|(_, trust)| trust != prints.1) {
+                live.forget_refused();
+            }
             seen = Some(prints);
             // It logs what came of it.
             let _ = live.reload(Trigger::File).await;
@@ -68,12 +76,19 @@ pub(crate) async fn watch(live: Arc<Live>) {
     }
 }
 
+/// What is looked at.
+struct Files {
+    /// Those that it depends on what is in use, and folders whose list it does.
+    plugins: BTreeSet<PathBuf>,
+    /// Those that it depends on what is trusted.
+    trust: BTreeSet<PathBuf>,
+}
+
 impl Live {
-    /// The files that it depends on what is in use, and folders whose list it does.
-    fn files(&self) -> BTreeSet<PathBuf> {
+    fn files(&self) -> Files {
         let declared = self.lock().declared.clone();
         let located = declared.locate().unwrap_or_else(|_| declared.locate_lists());
-        let mut files: BTreeSet<_> = located
+        let mut plugins: BTreeSet<_> = located
             .into_iter()
             .map(|declaration| match declaration.file {
                 File::At(path) => path,
@@ -82,9 +97,15 @@ impl Live {
             .chain(declared.events.iter().map(|manifest| manifest.path.clone()))
             .chain(declared.shadows.iter().filter_map(|it| declared.locate_shadow(it).ok()))
             .collect();
-        files.insert(declared.patches_dir().to_owned());
-        files.remove(Path::new(""));
-        files
+        plugins.remove(Path::new(""));
+        let trust = declared.trust_files(plugins.iter()).into_iter().collect();
+        plugins.insert(declared.patches_dir().to_owned());
+        Files { plugins, trust }
+    }
+
+    /// What was refused may be trusted by now.
+    fn forget_refused(&self) {
+        self.lock().holds.retain(|_, (_, why)| *why != Why::Refused);
     }
 }
 
@@ -97,11 +118,11 @@ struct Folders {
 
 impl Folders {
     /// Watches the folders that files are in: where they are by name, and where links lead.
-    fn follow(&mut self, files: &BTreeSet<PathBuf>) {
+    fn follow<'a>(&mut self, files: impl Iterator<Item = &'a PathBuf> + Clone) {
         let Some(watcher) = &mut self.watcher else { return };
-        let real = files.iter().filter_map(|file| file.canonicalize().ok());
+        let real = files.clone().filter_map(|file| file.canonicalize().ok());
         let folders: BTreeSet<_> =
-            files.iter().cloned().chain(real).filter_map(|file| folder(&file)).collect();
+            files.cloned().chain(real).filter_map(|file| folder(&file)).collect();
         let there: BTreeMap<_, _> = folders
             .into_iter()
             .filter_map(|folder| folder.metadata().ok().map(|it| (folder, (it.dev(), it.ino()))))
@@ -142,7 +163,7 @@ fn folder(path: &Path) -> Option<PathBuf> {
     Some(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() })
 }
 
-fn prints(files: BTreeSet<PathBuf>) -> BTreeMap<PathBuf, Option<Print>> {
+fn prints(files: &BTreeSet<PathBuf>) -> Prints {
     let print = |path: &Path| {
         let it = path.metadata().ok()?;
         let nanos =
@@ -150,5 +171,5 @@ fn prints(files: BTreeSet<PathBuf>) -> BTreeMap<PathBuf, Option<Print>> {
         let times = (nanos(it.mtime(), it.mtime_nsec()), nanos(it.ctime(), it.ctime_nsec()));
         Some((it.dev(), it.ino(), it.size(), times.0, times.1))
     };
-    files.into_iter().map(|path| (print(&path), path)).map(|(print, path)| (path, print)).collect()
+    files.iter().map(|path| (path.clone(), print(path))).collect()
 }

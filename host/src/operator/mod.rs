@@ -4,7 +4,7 @@
 mod present;
 mod status;
 
-pub(crate) use present::{date, kind};
+pub(crate) use present::{date, kind, micros};
 
 pub use status::{
     Chain, Difference, EventPlugin, Generations, Log, Plugin, Policy, Pool, Queue, Reload, Shadow,
@@ -27,13 +27,18 @@ pub enum Command {
     Rollback,
     /// Have another process take over, which loads everything anew. No connection is dropped.
     Restart,
-    /// Put the shadow in the place of what it was compared with.
+    /// Put a shadow in the place of what it was compared with.
     Promote {
-        /// Also if their decisions differed too often.
+        /// The candidate's number, as the status has it; needed if there are several shadows.
+        #[serde(default)]
+        id: Option<u64>,
+        /// Also if it was compared on too few requests, their decisions differed too often, or a call of
+        /// it hangs.
         #[serde(default)]
         force: bool,
     },
-    /// Call a plugin no more; requests go on without it.
+    /// Call a plugin no more: requests go on without it, or with the built-in part that it replaces. Where
+    /// nobody is left who can tell who a client is, they are answered with 503.
     Disable {
         /// Its number, as the status has it.
         id: u64,
@@ -90,7 +95,7 @@ pub trait Operator: Send + Sync {
     /// The locks that are in force.
     fn locks(&self) -> Vec<Lock>;
 
-    /// Carries out a command; one at a time.
+    /// Carries out a command; one at a time. To be awaited to the end: what is dropped half-way is half done.
     fn command<'a>(
         &'a self,
         command: Command,

@@ -13,7 +13,6 @@ impl Plugin {
         let (info, life) = (&stage.plugin.info, &stage.life);
         let (state, since, reason) = life.now();
         let counts = life.stats().read();
-        let micros = |time: Duration| time.as_secs_f64() * 1e6;
         let patches = stage.place.is_patch() && !stage.is_builtin();
         Self {
             id: life.id(),
@@ -112,6 +111,11 @@ impl status::Store {
             limit: stats.limit as u64,
         }
     }
+}
+
+/// A time as it is shown.
+pub(crate) fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
 }
 
 /// In RFC 3339, to the millisecond.

@@ -36,6 +36,8 @@ pub struct Status {
     pub generations: Generations,
     /// The last time that plugins were loaded while the host ran.
     pub last_reload: Option<Reload>,
+    /// What is not as it was asked for, a sentence each: what was refused or rolled back, and stays out.
+    pub notes: Vec<String>,
     /// Plugins of audit events.
     pub event_plugins: Vec<EventPlugin>,
     /// Audit events of the proxy that wait for them, if there is somewhere for events to go.

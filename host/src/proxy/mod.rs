@@ -13,10 +13,11 @@ use crate::config::{AccessTo, Checked, check, with_environment};
 use crate::events::{self, EventLoader, Events, EventsConfig, ProxyLocks};
 use crate::file::{File, FilePlugins};
 use crate::handover::{Inherited, Launcher, Role, supervise::become_one};
-use crate::live::{self, Declared, First, Folder, Live, Operated, Record, Source, World};
+use crate::live::{self, COPIES, Declared, First, Folder, Live, Operated, Record, Source, World};
 use crate::logging;
 use crate::operator::Operator;
 use crate::plugins::Loaders;
+use crate::state;
 use crate::wasm::ModuleLoader;
 use anyhow::{Context, Result};
 use doors::{AdminDoor, Doors};
@@ -60,7 +61,7 @@ pub fn run(flags: ProxyArgs) -> Result<ExitCode> {
     let asked = Asked { source, args, plugins };
     let result = runtime.block_on(async {
         let mut inherited = Inherited::take()?;
-        let result = start(asked, config, &mut inherited).await;
+        let result = Box::pin(start(asked, config, &mut inherited)).await;
         if let (Err(error), Some(inherited)) = (&result, &mut inherited) {
             inherited.failed(&format!("{error:#}"));
         }
@@ -99,6 +100,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
         None => None,
         Some((certificate, key)) => Some(Arc::new(Tls::load(certificate, key)?)),
     };
+    state::secure(&config.state, config.trust.allows_others())?;
     config.trust.check_file()?;
     let client = Client::new(&config.client)?;
     let metrics = Arc::new(Metrics::new());
@@ -147,13 +149,13 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
             ModuleLoader::new(&config, host.clone(), store)
         }
     };
-    let native = Loader::new(config.state.join("plugins"), host, config.register_timeout);
+    let native = Loader::new(config.state.join(COPIES), host, config.register_timeout);
     let native = native.with_admission(Arc::new(config.trust.clone()));
-    let loaders = Loaders { native, modules };
+    let loaders = Loaders { native, modules, trust: config.trust.clone() };
     let locks = store.clone().map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);
     let audit = queue.clone().map(|queue| queue as Arc<dyn AuditLog>);
     let (in_use, drained) = live::in_use();
-    let (first, chain) = {
+    let (mut first, chain) = {
         let link = |first: &First| {
             let parts = Parts {
                 locks: locks.clone(),
@@ -166,6 +168,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
         First::load(declared, &record, &loaders, event_loader.as_ref(), link).await?
     };
     drop(in_use);
+    first.disable(disabled);
     if let Some(events) = &events {
         events.chain.store(Arc::new(first.event_chain()));
     }
@@ -176,7 +179,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
     metrics.register(|registry| proxy.traffic.register(registry));
     let scheme = if tls.is_some() { "https" } else { "http" };
     let listening = format!("{scheme}://{}", listener.local_addr()?);
-    let control = folder.is_some().then(|| config.state.clone());
+    let control = folder.is_some().then(|| (config.state.clone(), config.trust.allows_others()));
     let (successors, requests) = mpsc::channel(1);
     let world = World {
         source,
@@ -188,6 +191,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
         events: event_loader.zip(events.as_ref().map(|events| events.chain.clone())),
         store: store.clone(),
         tls: tls.clone(),
+        access: config.admin.as_ref().map(|(_, access)| access.clone()),
         folder,
         budget: args.generations.unwrap_or(GENERATIONS),
         reexec: args.reexec,
@@ -197,53 +201,60 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
         listening: listening.clone(),
     };
     let live = Live::new(world, first, drained);
-    live.disable(&disabled);
-    let operator: Arc<dyn Operator> = Arc::new(Operated(live.clone()));
-    let admin = match config.admin {
-        None => None,
-        Some((place, access)) => {
-            let listener = self::listener(inherited, Role::Admin, place, "--admin").await?;
-            let address = listener.local_addr()?;
-            tracing::info!("metrics are at http://{address}/metrics");
-            tracing::info!("the admin page is at http://{address}/");
-            let admin = Arc::new(Admin::new(operator.clone(), metrics, access));
-            Some(AdminDoor { admin, listener: Arc::new(listener), place })
+    let ended = async {
+        let operator: Arc<dyn Operator> = Arc::new(Operated(live.clone()));
+        let admin = match config.admin {
+            None => None,
+            Some((place, access)) => {
+                let listener = self::listener(inherited, Role::Admin, place, "--admin").await?;
+                let address = listener.local_addr()?;
+                tracing::info!("metrics are at http://{address}/metrics");
+                tracing::info!("the admin page is at http://{address}/");
+                let admin = Arc::new(Admin::new(operator.clone(), metrics, access));
+                Some(AdminDoor { admin, listener: Arc::new(listener), place })
+            }
+        };
+        let mut doors = Doors::new(control, operator, admin);
+        match doors.open() {
+            Ok(()) => {}
+            // A host whose locks cannot be removed is none to start with; nothing else needs the socket.
+            Err(error) if store.is_some() => return Err(error),
+            Err(error) => tracing::warn!("commands cannot reach this host: {error:#}"),
         }
+        let is_first = inherited.is_none();
+        tokio::spawn(on_sighup(live.clone(), is_first)?);
+        if !args.no_watch {
+            tokio::spawn(live::watch(live.clone()));
+        }
+        let signals = Signals::new()?;
+        tracing::info!("listening on {listening}");
+        if let Some(inherited) = inherited.take() {
+            inherited.serving();
+        }
+        let server = Server::new(proxy, tls);
+        Serving {
+            server,
+            listener,
+            place: config.listen,
+            doors,
+            events,
+            store,
+            live: live.clone(),
+            signals,
+            launcher,
+            requests,
+            first: is_first,
+            drain,
+        }
+        .run()
+        .await
     };
-    let mut doors = Doors::new(control, operator, admin);
-    match doors.open() {
-        Ok(()) => {}
-        // A host whose locks cannot be removed is none to start with; nothing else needs the socket.
-        Err(error) if store.is_some() => return Err(error),
-        Err(error) => tracing::warn!("commands cannot reach this host: {error:#}"),
+    let ended = ended.await;
+    if ended.is_err() {
+        // It is over, but in order: the next start has nothing to make up for.
+        live.end().await;
     }
-    let is_first = inherited.is_none();
-    tokio::spawn(on_sighup(live.clone(), is_first)?);
-    if !args.no_watch {
-        tokio::spawn(live::watch(live.clone()));
-    }
-    let signals = Signals::new()?;
-    tracing::info!("listening on {listening}");
-    if let Some(inherited) = inherited.take() {
-        inherited.serving();
-    }
-    let server = Server::new(proxy, tls);
-    Serving {
-        server,
-        listener,
-        place: config.listen,
-        doors,
-        events,
-        store,
-        live,
-        signals,
-        launcher,
-        requests,
-        first: is_first,
-        drain,
-    }
-    .run()
-    .await
+    ended
 }
 
 /// The socket that the process before lends for this, or a new one.

@@ -2,7 +2,7 @@
 
 use crate::config::Checked;
 use crate::events::{EventLoader, EventsConfig};
-use crate::live::{Declared, First, Record};
+use crate::live::{COPIES, Declared, First, Record};
 use crate::plugins::Loaders;
 use crate::wasm::ModuleLoader;
 use anyhow::Result;
@@ -35,13 +35,16 @@ pub(super) async fn rehearse(
     );
     let loaders = Loaders {
         modules: ModuleLoader::new(config, host.clone(), store),
-        native: Loader::new(config.state.join("plugins"), host, config.register_timeout)
+        native: Loader::new(config.state.join(COPIES), host, config.register_timeout)
             .with_admission(Arc::new(config.trust.clone())),
+        trust: config.trust.clone(),
     };
     // The process before is still at it, so its record says that it has not ended; but it has its files
     // in order, and nothing makes up for one that does not load.
     let record = Record { clean: true, ..Record::read(&config.state) };
     let link = |first: &First| Chain::new(Parts { ..first.parts() }, metrics.clone());
-    First::load(declared, &record, &loaders, event_loader.as_ref(), link).await?;
-    Ok(())
+    let (first, _) = First::load(declared, &record, &loaders, event_loader.as_ref(), link).await?;
+    // Nobody has asked to let everybody in: it is the same configuration that is loaded anew, perhaps
+    // only since there was no more room for libraries.
+    first.stays_closed(&record)
 }

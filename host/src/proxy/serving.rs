@@ -74,8 +74,14 @@ impl Serving {
                 }
             };
             match server.serve(listener, until).await {
-                Happened::Told => return self.end(None).await,
-                Happened::Stopped(result) => return self.end(Some(result)).await,
+                Happened::Told => {
+                    drop(loading);
+                    return self.end(None).await;
+                }
+                Happened::Stopped(result) => {
+                    drop(loading);
+                    return self.end(Some(result)).await;
+                }
                 Happened::Asked(request) => {
                     let (launcher, sockets) = (self.launcher.clone(), self.sockets());
                     let start = async move { Successor::start(&launcher, sockets?).await };
@@ -175,17 +181,21 @@ impl Serving {
 
     /// Ends in an orderly way. `stopped`: the pipeline has ended before.
     async fn end(self, stopped: Option<Result<()>>) -> Result<Ended> {
-        let Self { server, listener, events, store, live, signals, drain, .. } = self;
+        let Self { server, listener, events, store, live, signals, drain, requests, .. } = self;
+        // Who waits for a successor has the turn that the end needs.
+        drop(requests);
         signals.end_at_next();
         let drained = server.drain(listener).await;
         if let (None, Some(events)) = (&stopped, events) {
             events.finish(drain).await;
         }
-        if let Some(store) = store {
+        let closed = match store {
             // Plugins hold it to the end of the process: what waits is written now.
-            tokio::task::spawn_blocking(move || store.close()).await?;
-        }
-        live.end();
+            Some(store) => tokio::task::spawn_blocking(move || store.close()).await,
+            None => Ok(()),
+        };
+        live.end().await;
+        closed?;
         stopped.unwrap_or(Ok(()))?;
         Ok(Ended { code: code(drained), supervise: None })
     }

@@ -85,7 +85,7 @@ fn sign_one(plugin: &Path, secret: &SecretKey, public: &PublicKey) -> Result<Pat
 /// The password that is given; none if it has to be asked for.
 fn password(args: &SignArgs) -> Result<Option<String>> {
     let (password, place) = match (&args.password_file, std::env::var(PASSWORD)) {
-        (Some(path), _) => (first_line(path)?, path.display().to_string()),
+        (Some(path), _) => (first_line(path, "the password file")?, path.display().to_string()),
         (None, Ok(password)) => (password, PASSWORD.to_owned()),
         (None, Err(_)) => return Ok(None),
     };

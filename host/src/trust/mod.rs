@@ -7,6 +7,9 @@
 //! - With `--plugin-trust FILE` the file allows it: by its SHA-256 (`file.rs`), or by a key that has
 //!   signed it (`signature.rs`). A trust file that cannot be read, or has a mistake, allows nothing.
 //!
+//! The signature of what was admitted is kept beside the host's copy, which may be used when the file has
+//! changed since: it must be signed by a key that is trusted then, like the file.
+//!
 //! A signature says who made a plugin, not which version it is nor what it is for: whoever may write
 //! in the folder can bring an older one back. Where that matters, allow hashes.
 
@@ -27,6 +30,7 @@ use file::{FileError, TrustFile};
 use host_proxy::native::{Admission, sha256};
 use permissions::Exposed;
 use signature::Unsigned;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// What the user says of plugins: asked about each one that is to be loaded.
@@ -34,6 +38,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Trust {
     file: Option<PathBuf>,
     allow_world_writable: bool,
+    /// Where copies of plugins are, and signatures beside them.
+    copies: Option<PathBuf>,
 }
 
 /// Why a plugin is not loaded, and what to do.
@@ -52,7 +58,24 @@ enum NotTrusted {
 impl Trust {
     pub(crate) fn new(flags: &TrustFlags) -> Self {
         let TrustFlags { plugin_trust: file, allow_world_writable } = flags.clone();
-        Self { file, allow_world_writable }
+        Self { file, allow_world_writable, copies: None }
+    }
+
+    /// Keeps the signatures of what is admitted in the folder of copies: a copy is as good as long as its
+    /// key is trusted, whatever lies beside the plugin's file by then.
+    #[must_use]
+    pub(crate) fn with_copies(self, copies: PathBuf) -> Self {
+        Self { copies: Some(copies), ..self }
+    }
+
+    /// The file that says what is trusted.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Whether the user says that others may write where plugins are.
+    pub(crate) fn allows_others(&self) -> bool {
+        self.allow_world_writable
     }
 
     /// Reads the trust file, so that a mistake in it shows before there is a plugin to refuse.
@@ -98,11 +121,35 @@ impl Trust {
         if file.hashes().any(|hash| hash == sha256) {
             return Ok(());
         }
-        signature::verify(path, content, file.keys(), trust).map_err(|why| NotTrusted::Unknown {
-            trust: trust.clone(),
-            sha256,
-            why: Box::new(why),
-        })
+        let kept = self.copies.as_ref().map(|copies| signature_of(&copies.join(&sha256)));
+        let why = match signature::verify(path, content, file.keys(), trust) {
+            Ok(signature) => {
+                if let Some(kept) = &kept {
+                    keep(kept, &signature);
+                }
+                return Ok(());
+            }
+            Err(why) => Box::new(why),
+        };
+        if let Some(kept) = kept
+            && signature::verify_by(kept, path, content, file.keys(), trust).is_ok()
+        {
+            return Ok(());
+        }
+        Err(NotTrusted::Unknown { trust: trust.clone(), sha256, why })
+    }
+}
+
+/// Keeps a signature, unless it is there. Without it the plugin is in use, and its copy is not admitted
+/// once another signature lies beside the file.
+fn keep(path: &Path, signature: &str) {
+    if std::fs::read(path).is_ok_and(|there| there == signature.as_bytes()) {
+        return;
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    if let Err(error) = made.and_then(|()| replace(path, signature.as_bytes())) {
+        tracing::warn!("the signature {} cannot be kept: {error}", path.display());
     }
 }
 

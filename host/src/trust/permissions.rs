@@ -1,18 +1,21 @@
 //! Whether anybody may put another file in a plugin's place.
 //!
-//! Looked at are the file, and each folder from it up to the root, twice: as the user wrote the path,
-//! and where its symbolic links lead to. Writable for everybody is what is refused; that a group may
+//! Looked at are the file, and each folder on the way to it from the root, as the system walks it: also
+//! those that a symbolic link is in, and that it leads through. Writable for everybody is what is refused; that a group may
 //! write is the user's business.
 
-use std::fs::Metadata;
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Everybody may write.
 const WORLD: u32 = 0o002;
 /// In such a folder only its owner may rename or remove a file.
 const STICKY: u32 = 0o1000;
+/// So many links are followed on the way, as by the system (`path_resolution(7)`).
+const LINKS: usize = 40;
 /// The user who may do anything anyway.
 const ROOT: u32 = 0;
 
@@ -53,30 +56,63 @@ pub(super) fn check_plugin(path: &Path) -> Result<(), Exposed> {
 
 fn check_for(path: &Path, own: u32) -> Result<(), Exposed> {
     let unreadable = |error| Exposed::Unreadable { path: path.to_owned(), error };
-    let written = std::path::absolute(path).map_err(unreadable)?;
-    let real = path.canonicalize().map_err(unreadable)?;
-    [written, real].iter().try_for_each(|path| way_up(path, own))
-}
-
-fn way_up(path: &Path, own: u32) -> Result<(), Exposed> {
-    if mode(path)? & WORLD != 0 {
-        return Err(Exposed::Writable(path.to_owned()));
-    }
-    for (path, folder) in path.ancestors().zip(path.ancestors().skip(1)) {
-        let mode = mode(folder)?;
-        if mode & WORLD == 0 {
+    let way = std::path::absolute(path).map_err(unreadable)?;
+    let mut left: Vec<OsString> = parts(&way);
+    // Without links and `..`: so the folder before each part is the one that it is in.
+    let mut so_far = PathBuf::from("/");
+    let mut links = 0;
+    while let Some(part) = left.pop() {
+        if part == ".." {
+            so_far.pop();
             continue;
         }
-        if mode & STICKY == 0 {
-            return Err(Exposed::Writable(folder.to_owned()));
+        let next = so_far.join(&part);
+        check_in(&so_far, &next, own)?;
+        if !examine(&next, Path::symlink_metadata)?.is_symlink() {
+            so_far = next;
+            continue;
         }
-        // Of a link the owner counts, not that of what it points to.
-        let owner = examine(path, Path::symlink_metadata)?.uid();
-        if ![own, ROOT].contains(&owner) {
-            return Err(Exposed::Foreign(path.to_owned()));
+        links += 1;
+        if links > LINKS {
+            return Err(unreadable(io::Error::other("too many symbolic links")));
         }
+        let target = fs::read_link(&next).map_err(unreadable)?;
+        if target.is_absolute() {
+            so_far = PathBuf::from("/");
+        }
+        left.extend(parts(&target));
     }
-    Ok(())
+    match mode(&so_far)? & WORLD {
+        0 => Ok(()),
+        _ => Err(Exposed::Writable(so_far)),
+    }
+}
+
+/// The parts of a path, the last one first.
+fn parts(path: &Path) -> Vec<OsString> {
+    let part = |part: Component<'_>| match part {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    };
+    path.components().rev().filter_map(part).collect()
+}
+
+/// Whether nobody else can put something in the place of `entry` in a folder.
+fn check_in(folder: &Path, entry: &Path, own: u32) -> Result<(), Exposed> {
+    let mode = mode(folder)?;
+    if mode & WORLD == 0 {
+        return Ok(());
+    }
+    if mode & STICKY == 0 {
+        return Err(Exposed::Writable(folder.to_owned()));
+    }
+    // Of a link the owner counts, not that of what it points to.
+    let owner = examine(entry, Path::symlink_metadata)?.uid();
+    match [own, ROOT].contains(&owner) {
+        true => Ok(()),
+        false => Err(Exposed::Foreign(entry.to_owned())),
+    }
 }
 
 fn mode(path: &Path) -> Result<u32, Exposed> {
@@ -151,6 +187,26 @@ mod tests {
         chmod(&open, 0o755);
         chmod(&plugins, 0o777);
         assert_eq!(writable(&link), plugins.canonicalize().unwrap());
+    }
+
+    /// `a.so` leads to a link in a folder that anybody may write in, and that one to a safe place.
+    #[test]
+    fn a_link_on_the_way_is_looked_at_as_well() {
+        let (_outer, plugins, file) = folders();
+        let (_middle, open, _) = folders();
+        let hop = open.join("hop");
+        symlink(&plugins, &hop).unwrap();
+        let (_other, own, _) = folders();
+        let link = own.join("link.so");
+        symlink(hop.join("a.so"), &link).unwrap();
+        check(&link).unwrap();
+        chmod(&open, 0o777);
+        assert_eq!(writable(&link), open);
+        assert_eq!(writable(&own.join("..").join(own.file_name().unwrap()).join("link.so")), open);
+        check(&file).unwrap();
+        let around = own.join("around");
+        symlink(&around, &around).unwrap();
+        assert!(matches!(check(&around), Err(Exposed::Unreadable { .. })));
     }
 
     #[test]

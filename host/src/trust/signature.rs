@@ -54,14 +54,24 @@ pub(crate) fn signature_of(file: &Path) -> PathBuf {
 }
 
 /// Whether one of these keys, those of the file `trust`, has signed `content`, which was read from
-/// `plugin`.
+/// `plugin`. Returns the signature.
 pub(super) fn verify<'a>(
     plugin: &Path,
     content: &[u8],
     keys: impl Iterator<Item = &'a Key>,
     trust: &Path,
-) -> Result<(), Unsigned> {
-    let signature = signature_of(plugin);
+) -> Result<String, Unsigned> {
+    verify_by(signature_of(plugin), plugin, content, keys, trust)
+}
+
+/// The same with a signature that is elsewhere.
+pub(super) fn verify_by<'a>(
+    signature: PathBuf,
+    plugin: &Path,
+    content: &[u8],
+    keys: impl Iterator<Item = &'a Key>,
+    trust: &Path,
+) -> Result<String, Unsigned> {
     let (plugin, trust) = (plugin.to_owned(), trust.to_owned());
     let text = match read(&signature) {
         Ok(text) => text,
@@ -78,7 +88,7 @@ pub(super) fn verify<'a>(
     for key in keys.filter(|key| key.id == by) {
         known = true;
         match key.key.verify(content, &decoded, false) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(text),
             Err(Error::UnexpectedAlgorithm) => return Err(Unsigned::Legacy { signature, plugin }),
             Err(_) => {} // two keys may have one number
         }

@@ -42,7 +42,7 @@ fn nothing_is_shown_or_done_without_the_token() {
         let reply = served.send(line, &[JSON, ("Authorization", &bearer)], "");
         assert_eq!(reply.status, 200, "{line}");
     }
-    assert_eq!(served.operator.told().len(), 5);
+    assert_eq!(served.operator.told().len(), 6);
 }
 
 #[test]

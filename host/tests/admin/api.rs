@@ -27,8 +27,12 @@ fn each_command_reaches_the_operator_and_says_what_came_of_it() {
         ("POST /api/reload", "", Command::Reload),
         ("POST /api/rollback", " {} ", Command::Rollback),
         ("POST /api/restart", "{}", Command::Restart),
-        ("POST /api/promote", "{}", Command::Promote { force: false }),
-        ("POST /api/promote", "{\"force\": true}", Command::Promote { force: true }),
+        ("POST /api/promote", "{}", Command::Promote { id: None, force: false }),
+        (
+            "POST /api/promote",
+            "{\"force\": true, \"id\": 7}",
+            Command::Promote { id: Some(7), force: true },
+        ),
         ("POST /api/plugins/7/disable", "{}", Command::Disable { id: 7 }),
         ("POST /api/plugins/18446744073709551615/enable", "{}", Command::Enable { id: u64::MAX }),
         ("DELETE /api/locks/a%20b%2F%C3%BC", "", Command::RemoveLock { name }),
@@ -41,7 +45,7 @@ fn each_command_reaches_the_operator_and_says_what_came_of_it() {
         );
         assert_eq!(served.operator.told().last(), Some(&command), "{line}");
     }
-    assert_eq!(served.operator.told().len(), 8);
+    assert_eq!(served.operator.told().len(), 9);
 }
 
 #[test]

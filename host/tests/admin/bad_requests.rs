@@ -169,3 +169,16 @@ fn many_connections_wait_for_each_other() {
         assert_eq!(json(&reply)[0]["name"], "tenon-lock-bob");
     }
 }
+
+/// Less than a probe of a container waits.
+#[test]
+fn whoever_holds_connections_open_keeps_no_probe_out() {
+    let served = Served::closed();
+    let held: Vec<_> = (0..100).map(|_| Connection::open(served.address)).collect();
+    let begin = Instant::now();
+    for _ in 0..3 {
+        assert_eq!(served.get("/healthz").status, 200);
+    }
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    drop(held);
+}

@@ -185,6 +185,7 @@ fn everything() -> Status {
             }],
         }],
         generations: Generations { mapped: 60, budget: 64 },
+        notes: vec!["the PRE plugin broken was refused".to_owned()],
         last_reload: Some(Reload {
             time: date(),
             trigger: "file".to_owned(),

@@ -152,9 +152,10 @@ fn its_buttons_tell_the_host_and_dangerous_ones_ask_first() {
     assert_eq!(served.operator.told(), told);
 
     for (button, command) in [
-        ("#controls button:last-child", Command::Rollback),
+        ("#controls button:nth-of-type(2)", Command::Rollback),
+        ("#controls button:last-child", Command::Restart),
         ("[aria-label='Disable pre-plugin (pre)']", Command::Disable { id: 1 }),
-        ("[aria-label='Promote candidate']", Command::Promote { force: false }),
+        ("[aria-label='Promote candidate']", Command::Promote { id: Some(7), force: false }),
         (
             "[aria-label='Remove the lock tenon-lock-bob']",
             Command::RemoveLock { name: "tenon-lock-bob".to_owned() },
@@ -186,7 +187,7 @@ fn its_buttons_tell_the_host_and_dangerous_ones_ask_first() {
     tab.click("#confirm-yes");
     tab.until("!document.querySelector('[aria-label^=Reload]').disabled");
     tab.click("[aria-label='Enable post-plugin (post)']");
-    told.extend([Command::Promote { force: true }, Command::Enable { id: 3 }]);
+    told.extend([Command::Promote { id: Some(7), force: true }, Command::Enable { id: 3 }]);
     tab.until("!document.querySelector('[aria-label^=Reload]').disabled");
     assert_eq!(tab.complaints(), Vec::<String>::new());
 

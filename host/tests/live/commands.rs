@@ -90,3 +90,33 @@ fn beyond_the_budget_new_code_is_refused_and_old_code_is_not() {
     it.told(&["reload"]);
     assert_eq!(it.mark().mark, 1);
 }
+
+#[test]
+fn what_is_disabled_stays_so_in_what_takes_its_place() {
+    let it = Running::start(&["--no-watch"]);
+    let id = |it: &Running| it.plugin("pre")["id"].to_string();
+    it.told(&["disable", &id(&it)]);
+    put(&it.file("a.so"), &marked("marked", 2));
+    it.told(&["reload"]);
+    let plugin = it.plugin("pre");
+    assert_eq!(
+        (&plugin["state"], &plugin["reason"]),
+        (&"disabled".into(), &"by an operator".into())
+    );
+    assert_eq!(it.marks().len(), 0);
+    // In the next run, too, however this one ends.
+    assert!(it.host.stop().success());
+    let it = it.again();
+    assert_eq!(it.marks().len(), 0);
+    it.host.signal(libc::SIGKILL);
+    it.host.wait();
+    let it = it.again();
+    assert_eq!(it.marks().len(), 0);
+    it.told(&["enable", &id(&it)]);
+    assert_eq!(it.mark().mark, 2);
+    put(&it.file("a.so"), &marked("marked", 3));
+    it.told(&["reload"]);
+    assert_eq!(it.mark().mark, 3);
+    assert!(it.host.stop().success());
+    assert_eq!(it.again().mark().mark, 3);
+}

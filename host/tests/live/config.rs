@@ -98,3 +98,44 @@ fn who_may_log_in_changes_and_what_only_a_restart_changes_is_named() {
     assert!(said.contains("prefix, max-headers"), "{said}");
     assert_eq!((status("ann"), status("bob")), (401, 200));
 }
+
+#[test]
+fn what_is_trusted_where_changes_with_a_restart_only_and_the_answer_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("host.toml");
+    fs::write(&config, "").unwrap();
+    let flags = vec![format!("--config={}", config.display()), "--no-watch".to_owned()];
+    let it = Running::with(folder, Upstream::echo(), flags);
+    fs::write(config, "plugin-trust = '/nowhere'\nallow-world-writable = true\n").unwrap();
+    let said = it.told(&["reload"]);
+    assert!(said.contains("only a restart changes plugin-trust, allow-world-writable"), "{said}");
+}
+
+#[test]
+fn an_admin_token_that_was_changed_is_the_one_after_a_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let [token, config] = ["token", "host.toml"].map(|name| folder.path().join(name));
+    let [old, new] = ["old", "new"].map(|it| format!("{it}-token-0123456789"));
+    fs::write(&token, &old).unwrap();
+    let configure =
+        |line: &str| fs::write(&config, format!("admin = '127.0.0.1:0'\n{line}")).unwrap();
+    configure(&format!("admin-token-file = '{}'\n", token.display()));
+    let flags = vec![format!("--config={}", config.display()), "--no-watch".to_owned()];
+    let it = Running::with(folder, Upstream::echo(), flags);
+    let line = it.host.wait_for_log("the admin page is at http://");
+    let address = line.rsplit("http://").next().unwrap().trim_end_matches('/').parse().unwrap();
+    let status = |token: &str| {
+        let token = format!("Bearer {token}");
+        get(address, "/api/status", &[("authorization", &token)]).status
+    };
+    assert_eq!([status(&old), status(&new)], [200, 401]);
+    fs::write(&token, &new).unwrap();
+    assert_eq!([status(&old), status(&new)], [200, 401], "nobody has asked");
+    let said = it.told(&["reload"]);
+    assert!(said.contains("the admin token is another one now"), "{said}");
+    assert_eq!([status(&old), status(&new)], [401, 200]);
+    configure("");
+    let said = it.told(&["reload"]);
+    assert!(said.contains("only a restart changes whether the admin API asks"), "{said}");
+    assert_eq!([status(""), status(&new)], [401, 200]);
+}

@@ -1,11 +1,14 @@
 //! Files that change in each way that files do.
 
 use crate::kit::{Mark, Running, marked, plugin, put};
-use fixtures::{Connection, Upstream, get, library};
+use fixtures::{After, Connection, Upstream, get, library};
+use host_proxy::native::sha256;
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Condvar, Mutex};
 
 #[test]
 fn a_file_that_is_moved_copied_or_linked_in_place_is_used() {
@@ -167,4 +170,100 @@ fn a_request_under_way_ends_on_what_it_began_with() {
     it.until_mark(3);
     it.until("the end of the first", || it.status()["past"][1]["state"] == "retired");
     assert_eq!(get(it.host.address(), "/", &[]).status, 200);
+}
+
+/// An upstream that answers whatever begins with `/slow` in two halves, the second when it is told to; and
+/// what tells it: by the path.
+fn halves() -> (Upstream, impl Fn(&str)) {
+    let told = Arc::new((Mutex::new(HashSet::<String>::new()), Condvar::new()));
+    let upstream = Upstream::serve({
+        let told = told.clone();
+        move |request, stream| {
+            if !request.target.starts_with("/slow") {
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?;
+                return Ok(After::KeepAlive);
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")?;
+            let (paths, changed) = &*told;
+            let paths = paths.lock().unwrap();
+            drop(changed.wait_while(paths, |paths| !paths.contains(&request.target)).unwrap());
+            stream.write_all(b"cd")?;
+            Ok(After::KeepAlive)
+        }
+    });
+    let tell = move |path: &str| {
+        told.0.lock().unwrap().insert(path.to_owned());
+        told.1.notify_all();
+    };
+    (upstream, tell)
+}
+
+/// Asks for something slow, and reads the first line of the answer.
+fn begin(it: &Running, path: &str) -> Connection {
+    let mut slow = Connection::open(it.host.address());
+    slow.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
+    let mut line = [0; 15];
+    slow.read_exact(&mut line);
+    assert_eq!(&line, b"HTTP/1.1 200 OK");
+    slow
+}
+
+#[test]
+fn a_response_whose_body_still_comes_is_under_way() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder.path().join("a.so"), &marked("marked", 1));
+    let flags = vec![plugin(&folder.path().join("a.so"), "a")];
+    let (upstream, tell) = halves();
+    let it = Running::with(folder, upstream, flags);
+    let state = |mark: u32| {
+        let hash = sha256(&marked("marked", mark));
+        let status = it.status();
+        let mut past = status["past"].as_array().unwrap().iter();
+        past.find(|plugin| plugin["sha256"] == hash).unwrap()["state"].clone()
+    };
+    let first = begin(&it, "/slow/1");
+    put(&it.file("a.so"), &marked("marked", 2));
+    it.until_mark(2);
+    let second = begin(&it, "/slow/2");
+    put(&it.file("a.so"), &marked("marked", 3));
+    it.until_mark(3);
+    assert_eq!([state(1), state(2)], ["draining", "draining"]);
+    // What ends is the first one's, whatever is kept for rollback by now.
+    tell("/slow/1");
+    it.until("the end of the first", || state(1) == "retired");
+    assert_eq!(state(2), "draining");
+    tell("/slow/2");
+    it.until("the end of the draining", || state(2) == "ready");
+    drop((first, second));
+}
+
+#[test]
+fn a_plugin_whose_destructor_hangs_stops_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let hangs = |more: &[u8]| [&fs::read(library("hangs-in-drop")).unwrap(), more].concat();
+    put(&folder.path().join("a.so"), &hangs(b""));
+    let flags = vec![plugin(&folder.path().join("a.so"), "a"), "--no-watch".to_owned()];
+    let it = Running::with(folder, Upstream::echo(), flags);
+    for round in 1..=5 {
+        put(&it.file("a.so"), &hangs(&[b'x'; 5][..round]));
+        it.told(&["reload"]);
+        assert_eq!(get(it.host.address(), "/", &[]).status, 200);
+    }
+    it.until_logged("it hangs from now on", 4);
+    for _ in 0..8 {
+        assert_eq!(get(it.host.address(), "/", &[]).status, 200);
+    }
+    assert_eq!(it.upstream.last().header("x-hangs"), Some("later"));
+    it.told(&["rollback"]);
+    assert!(it.host.stop().success());
+}
+
+#[test]
+fn the_status_says_that_what_was_refused_is_good_again() {
+    let it = Running::start(&[]);
+    put(&it.file("a.so"), b"broken");
+    it.until("the refusal", || it.status()["last_reload"]["succeeded"] == false);
+    put(&it.file("a.so"), &marked("marked", 1));
+    it.until("the good reload", || it.status()["last_reload"]["succeeded"] == true);
+    assert_eq!(it.mark().mark, 1);
 }

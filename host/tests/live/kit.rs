@@ -73,12 +73,22 @@ impl Running {
 
     /// With a folder that is prepared; the state is there, too.
     pub(crate) fn with(folder: TempDir, upstream: Upstream, flags: Vec<String>) -> Self {
+        Self::of(fixtures::host(), folder, upstream, flags)
+    }
+
+    /// The same, with another binary.
+    pub(crate) fn of(
+        binary: PathBuf,
+        folder: TempDir,
+        upstream: Upstream,
+        flags: Vec<String>,
+    ) -> Self {
         let mut args = vec![
             format!("--target={}", upstream.url()),
             format!("--state={}", folder.path().join("state").display()),
         ];
         args.extend(flags);
-        let host = Launch::new(&args).directory(folder.path()).start();
+        let host = Launch::new(&args).binary(binary).directory(folder.path()).start();
         Self { host, upstream, folder, args }
     }
 

@@ -1,8 +1,9 @@
 //! Swaps under load.
 
 use crate::kit::{Mark, Running, marked, put};
-use fixtures::{Connection, Upstream};
+use fixtures::{Build, Connection, Upstream, host_built};
 use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -88,8 +89,9 @@ fn memory(it: &Running) -> (u64, u64) {
     (line("Rss:"), line("Private_Dirty:"))
 }
 
-/// The figures of the README. Takes minutes, and is for a quiet machine:
-/// `cargo test -p host --test live --release -- --ignored --nocapture soak`
+/// The figures of the README. Takes minutes, and is for a quiet machine; the host is built for release,
+/// unless `TENON_SOAK` is the path of one that is:
+/// `cargo test -p host --test live -- --ignored --nocapture soak`
 #[test]
 #[ignore = "takes minutes, and is for a quiet machine"]
 fn soak() {
@@ -116,7 +118,9 @@ fn soak() {
         "--access-log=off".to_owned(),
         "--generations=1000".to_owned(),
     ];
-    let it = Running::with(folder, upstream, flags);
+    let release = || host_built(&Build { release: true, ..Build::default() });
+    let binary = std::env::var_os("TENON_SOAK").map_or_else(release, PathBuf::from);
+    let it = Running::of(binary, folder, upstream, flags);
     #[allow(clippy::disallowed_methods)] // a time without anything
     let undisturbed = times_while(&it, || thread::sleep(Duration::from_secs(20)));
     let begin = Instant::now();

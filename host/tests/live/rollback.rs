@@ -1,7 +1,10 @@
 //! Bringing the last set back.
 
-use crate::kit::{Running, marked, put};
+use crate::kit::{Mark, Running, marked, plugin, put};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use fixtures::{Upstream, get};
 use std::fs;
+use std::path::Path;
 
 #[test]
 fn the_last_set_comes_back_and_the_file_stays_out_until_it_changes() {
@@ -74,4 +77,71 @@ fn a_rollback_outlives_the_host() {
     assert_eq!(it.mark().mark, 1);
     put(&it.file("a.so"), &marked("marked", 3));
     it.until_mark(3);
+}
+
+#[test]
+fn who_may_log_in_is_not_rolled_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    put(&file("a.so"), &marked("marked", 1));
+    let configure = |it: &Path, password: &str| {
+        let text = format!("basic-user = 'ann'\nbasic-password = '{password}'\n");
+        fs::write(it.join("host.toml"), text).unwrap();
+    };
+    configure(folder.path(), "old");
+    let config = format!("--config={}", file("host.toml").display());
+    let args = vec![config, plugin(&file("a.so"), "a")];
+    let it = Running::with(folder, Upstream::echo(), args);
+    let ask = |password: &str| {
+        let credentials = format!("Basic {}", BASE64_STANDARD.encode(format!("ann:{password}")));
+        get(it.host.address(), "/", &[("authorization", &credentials)])
+    };
+    let mark = |password: &str| Mark::of(&ask(password))[0].mark;
+    configure(it.folder.path(), "new");
+    it.told(&["reload"]);
+    assert_eq!([ask("old").status, ask("new").status], [401, 200]);
+    let said = it.declined(&["rollback"]);
+    assert!(said.contains("there is nothing to bring back"), "{said}");
+    put(&it.file("a.so"), &marked("marked", 2));
+    it.until("the mark 2", || mark("new") == 2);
+    configure(it.folder.path(), "newest");
+    it.told(&["reload"]);
+    it.told(&["rollback"]);
+    assert_eq!([ask("old").status, ask("new").status, ask("newest").status], [401, 401, 200]);
+    assert_eq!(mark("newest"), 1);
+    // Nor does the next change of a file bring old ones back.
+    put(&it.file("a.so"), &marked("marked", 3));
+    it.until("the mark 3", || mark("newest") == 3);
+    assert_eq!([ask("old").status, ask("new").status], [401, 401]);
+}
+
+#[test]
+fn what_stays_out_is_said_in_the_answer_and_in_the_status_as_long_as_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b, config] = ["a.so", "b.so", "host.toml"].map(|name| folder.path().join(name));
+    put(&a, &marked("marked", 1));
+    put(&b, &marked("marked", 2));
+    let table = |path: &Path, name: &str| {
+        format!("[[pre-plugin]]\npath = '{}'\nconfig.name = '{name}'\n", path.display())
+    };
+    let (one, both) = (table(&a, "a"), table(&a, "a") + &table(&b, "b"));
+    fs::write(&config, &one).unwrap();
+    let flags = vec![format!("--config={}", config.display()), "--no-watch".to_owned()];
+    let it = Running::with(folder, Upstream::echo(), flags);
+    fs::write(&config, &both).unwrap();
+    it.told(&["reload"]);
+    assert_eq!(it.marks().len(), 2);
+    it.told(&["rollback"]);
+    let said = it.told(&["reload"]);
+    let note = "b.so: what its file has (";
+    assert!(said.contains(note) && said.contains("stays out until the file changes"), "{said}");
+    assert_eq!(it.marks().len(), 1);
+    assert!(it.status()["notes"][0].as_str().unwrap().contains(note));
+    // Who takes it out of the configuration, and puts it in later, means it.
+    fs::write(&config, &one).unwrap();
+    it.told(&["reload"]);
+    assert_eq!(it.status()["notes"], serde_json::json!([]));
+    fs::write(&config, &both).unwrap();
+    it.told(&["reload"]);
+    assert_eq!(it.marks().len(), 2);
 }

@@ -1,7 +1,7 @@
 //! Shadows of the running host: shown, promoted or not, rolled back, and what a reload and a restart
 //! make of them. What differs, and that nobody sees a candidate, is for the tests of host-proxy.
 
-use crate::kit::{Running, put};
+use crate::kit::{Running, marked, put};
 use fixtures::{Host, Upstream, get, library};
 use std::fs;
 use tempfile::TempDir;
@@ -91,7 +91,8 @@ fn a_shadow_is_shown_promoted_and_rolled_back() {
     }
     assert_eq!(shadow(&it)["what"], serde_json::json!([["header x-version", 1]]));
     let text = it.told(&["status"]);
-    assert!(text.contains("SHADOW versions 0.1.0 (pre) beside versions"), "{text}");
+    let line = format!("SHADOW versions 0.1.0 (pre), no. {}, beside versions", plugin["id"]);
+    assert!(text.contains(&line), "{line} is not in {text}");
 
     let said = it.told(&["promote", "--force"]);
     assert!(said.contains("two.so") || said.contains("is now versions 0.1.0"), "{said}");
@@ -174,6 +175,77 @@ fn a_promotion_outlives_reloads_and_restarts_as_long_as_it_is_asked_for() {
     write(&it.folder, "");
     it.told(&["reload"]);
     assert_eq!(version(&it), 1);
+}
+
+#[test]
+fn of_several_shadows_the_one_that_is_meant_is_promoted() {
+    let page =
+        "[[shadow]]\npath = 'two.so'\nplace = 'error_page'\nconfig.version = '3 error_page'\n";
+    let it = start_with(&format!("{SHADOW}{page}"));
+    ask(&it, 2, "");
+    let said = it.declined(&["promote", "--force"]);
+    let ids: Vec<_> = (0..2).map(|at| it.status()["shadows"][at]["plugin"]["id"].clone()).collect();
+    for (id, place) in ids.iter().zip(["pre", "error_page"]) {
+        let one = format!("{id} (versions 0.1.0 at {place})");
+        assert!(said.contains("say which one") && said.contains(&one), "{one}: {said}");
+    }
+    assert!(it.declined(&["promote", "9999"]).contains("no shadow has the number 9999"));
+    it.told(&["promote", &ids[1].to_string(), "--force"]);
+    assert_eq!((version(&it), &it.plugin("error_page")["id"]), (1, &ids[1]));
+    assert_eq!(shadow(&it)["plugin"]["id"], ids[0], "the other one goes on");
+    it.told(&["promote", "--force"]);
+    assert_eq!(version(&it), 2);
+}
+
+#[test]
+fn a_shadow_s_file_that_is_broken_shows_in_the_status() {
+    let it = start(&[]);
+    put(&it.file("two.so"), b"broken");
+    it.until("the note", || {
+        let notes = it.status()["notes"].to_string();
+        notes.contains("two.so") && notes.contains("as a shadow it is not taken")
+    });
+    fs::copy(library("versions"), it.file("two.so")).unwrap();
+    it.until("its end", || it.status()["notes"] == serde_json::json!([]));
+}
+
+#[test]
+fn two_shadows_of_one_plugin_are_refused() {
+    let it = start_with(SHADOW);
+    write(&it.folder, &format!("{SHADOW}[[shadow]]\npath = 'two.so'\nconfig.version = '3'\n"));
+    let said = it.declined(&["reload"]);
+    assert!(said.contains("are both shadows of the PRE plugin "), "{said}");
+    assert_eq!(it.status()["shadows"].as_array().unwrap().len(), 1);
+}
+
+/// The configuration that goes with the file is another one than the candidate's.
+#[test]
+fn a_promotion_stays_when_the_file_under_it_is_refused_or_removed() {
+    let it = start(&[]);
+    it.told(&["promote", "--force"]);
+    let id = it.plugin("pre")["id"].clone();
+    fs::create_dir(it.file("patches")).unwrap();
+    let mut patch = 0;
+    let mut another_file_changes = || {
+        patch += 1;
+        put(&it.file("patches/reverse_proxy.so"), &marked("marked-patch", patch));
+        it.until_logged("Loading patched reverse_proxy module", patch as usize);
+    };
+    put(&it.file("one.so"), b"broken");
+    it.until_logged("reload refused", 1);
+    another_file_changes();
+    assert_eq!((version(&it), &it.plugin("pre")["id"]), (2, &id));
+    fs::remove_file(it.file("one.so")).unwrap();
+    it.until_logged("reload refused", 2);
+    another_file_changes();
+    assert_eq!((version(&it), &it.plugin("pre")["id"]), (2, &id));
+    // Nor does a host that was killed forget it.
+    it.host.signal(libc::SIGKILL);
+    it.host.wait();
+    put(&it.file("one.so"), b"broken");
+    let it = it.again();
+    it.host.wait_for_log("is taken from the copy");
+    assert_eq!(version(&it), 2);
 }
 
 #[test]

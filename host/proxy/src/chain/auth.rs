@@ -1,6 +1,6 @@
 //! Who a request is from: what authenticators say, whom locks keep out, and the record of both.
 
-use super::{Chain, Link, Part, Turn};
+use super::{Link, Links, Part, Turn};
 use crate::audit::{AuditEvent, LoginEvent, LoginOutcome, bounded};
 use crate::builtin::basic_auth::{LONGEST, claimed_user};
 use crate::exchange::State;
@@ -69,7 +69,7 @@ enum Judged {
     Rejected,
 }
 
-impl Chain {
+impl Links {
     /// Lets pass who has an identity, asks the last authenticator else, and at the end for
     /// credentials of any kind.
     pub(super) async fn gate(

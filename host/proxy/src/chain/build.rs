@@ -2,7 +2,7 @@
 
 use super::auth::{Auth, Gate};
 use super::beside::beside;
-use super::{Chain, Link, LockCheck, Part};
+use super::{Chain, Link, Links, LockCheck, Part};
 use crate::audit::AuditLog;
 use crate::builtin::basic_auth::BasicAuth;
 use crate::builtin::error_page::PlainText;
@@ -87,22 +87,13 @@ impl Chain {
         let error_page = Part::new("", &error_page, object);
         let Parts { locks, audit, in_use, shadows, .. } = parts;
         let watches = shadows.into_iter().filter_map(|shadow| beside(shadow, &links)).collect();
-        let chain = Self {
-            links,
-            reverse_proxy,
-            error_page,
-            locks,
-            audit,
-            metrics,
-            watches,
-            _in_use: in_use,
-        };
-        chain.watch();
-        Ok(chain)
+        let links = Links { links, reverse_proxy, error_page, locks, audit, metrics, watches };
+        links.watch();
+        Ok(Self { links: Arc::new(links), _in_use: in_use })
     }
 }
 
-impl Chain {
+impl Links {
     /// Shows the metrics of everybody who may be called.
     fn watch(&self) {
         let fallbacks = self.links.iter().filter_map(|link| match link {

@@ -1,6 +1,6 @@
 //! What a failure becomes: the response, the log and the metrics.
 
-use super::{Chain, Part};
+use super::{Links, Part};
 use crate::builtin::error_page::page;
 use crate::exchange::State;
 use crate::failure::Failure;
@@ -12,7 +12,7 @@ use http::header::{CONNECTION, WWW_AUTHENTICATE};
 use plugin_interface::host::abi_stable::std_types::{RErr, ROk};
 use plugin_interface::{ErrorKind, Exchange};
 
-impl Chain {
+impl Links {
     /// Answers for a failure: the one place that does. The client sees the status, the log the
     /// reason.
     pub(crate) fn fail(&self, state: &mut State, failure: Failure) {

@@ -20,10 +20,19 @@ use auth::{Auth, Gate};
 use http::header::AUTHORIZATION;
 use plugin_interface::Route;
 use plugin_interface::host::{ErrorPageObject, MiddlewareObject, ReverseProxyObject};
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// What a request passes. One immutable value: a request takes it once and keeps it to its end.
 pub struct Chain {
+    links: Arc<Links>,
+    // After the links: whoever is told by its end that nothing passes them may hold them, and is then the
+    // last who does.
+    _in_use: Option<InUse>,
+}
+
+/// What a chain is made of.
+pub struct Links {
     links: Vec<Link>,
     reverse_proxy: Part<Arc<ReverseProxyObject>>,
     error_page: Part<Arc<ErrorPageObject>>,
@@ -31,7 +40,6 @@ pub struct Chain {
     audit: Option<Arc<dyn AuditLog>>,
     metrics: Arc<Metrics>,
     watches: Vec<Watch>,
-    _in_use: Option<InUse>,
 }
 
 enum Link {
@@ -59,7 +67,23 @@ enum Turn {
     Without,
 }
 
+impl Deref for Chain {
+    type Target = Links;
+
+    fn deref(&self) -> &Links {
+        &self.links
+    }
+}
+
 impl Chain {
+    /// Holds its plugins, but not the chain: with this in another hand the last request does not end them,
+    /// and wait for what they do in their destructors.
+    pub fn hold(&self) -> Arc<Links> {
+        self.links.clone()
+    }
+}
+
+impl Links {
     /// What a request passes, in that order, the host's own parts included; each once. The error
     /// page, which is not on the way, is last.
     pub fn stages(&self) -> Vec<&Arc<Stage>> {

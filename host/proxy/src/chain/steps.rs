@@ -1,6 +1,6 @@
 //! The calls of middlewares and of the reverse proxy, and what becomes of a request when one fails.
 
-use super::{Chain, Part, Turn};
+use super::{Links, Part, Turn};
 use crate::exchange::State;
 use crate::failure::Failure;
 use crate::span::under;
@@ -9,7 +9,7 @@ use plugin_interface::host::{MiddlewareObject, RawStep, ReverseProxyObject};
 use plugin_interface::{Error, ErrorKind, Exchange, Route};
 use std::sync::Arc;
 
-impl Chain {
+impl Links {
     pub(super) async fn on_request(
         &self,
         state: &mut State,

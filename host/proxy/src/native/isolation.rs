@@ -4,10 +4,10 @@
 use crate::store::{MemoryStore, Store, StoreError};
 use pin_project_lite::pin_project;
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tracing::Span;
@@ -36,7 +36,45 @@ pub(crate) fn on_copies<T>(run: impl FnOnce() -> T) -> T {
 
 /// The bounds of one candidate. Clones are of the same.
 #[derive(Clone)]
-pub struct Isolation(Arc<Bounds>);
+pub struct Isolation {
+    bounds: Arc<Bounds>,
+    /// As long as there is a candidate. What is lent to it for ever does without.
+    _held: Option<Arc<()>>,
+}
+
+/// All bounds of this process. What a candidate holds of the host is never freed; so the next one of the
+/// same content and configuration gets the bounds of one that is gone, and holds the same.
+#[derive(Default)]
+pub(super) struct Isolations(Mutex<HashMap<(String, String), Vec<Kept>>>);
+
+/// Bounds, and whether a candidate has them.
+type Kept = (Weak<()>, Arc<Bounds>);
+
+impl Isolations {
+    /// For a candidate that sees the values of `real`, and changes none.
+    pub(super) fn take(&self, sha256: &str, config: &str, real: &Arc<dyn Store>) -> Isolation {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_it = all.entry((sha256.to_owned(), config.to_owned())).or_default();
+        let held = Arc::new(());
+        let free = of_it.iter_mut().find(|(holder, bounds)| {
+            holder.strong_count() == 0 && !bounds.lifted.load(Ordering::Acquire)
+        });
+        let bounds = match free {
+            Some((holder, bounds)) => {
+                *holder = Arc::downgrade(&held);
+                bounds.store.clear();
+                bounds.withheld.store(0, Ordering::Relaxed);
+                bounds.clone()
+            }
+            None => {
+                let bounds = Arc::new(Bounds::new(real.clone()));
+                of_it.push((Arc::downgrade(&held), bounds.clone()));
+                bounds
+            }
+        };
+        Isolation { bounds, _held: Some(held) }
+    }
+}
 
 struct Bounds {
     lifted: AtomicBool,
@@ -44,46 +82,48 @@ struct Bounds {
     withheld: AtomicU64,
 }
 
-impl Isolation {
-    /// For a candidate that sees the values of `real`, and changes none.
-    pub(super) fn new(real: Arc<dyn Store>) -> Self {
+impl Bounds {
+    fn new(real: Arc<dyn Store>) -> Self {
         let own = MemoryStore::new(STORE);
         let store = OwnStore { own, changed: Mutex::default(), real };
-        Self(Arc::new(Bounds {
-            lifted: AtomicBool::new(false),
-            store,
-            withheld: AtomicU64::new(0),
-        }))
+        Self { lifted: AtomicBool::new(false), store, withheld: AtomicU64::new(0) }
+    }
+}
+
+impl Isolation {
+    /// For what is lent to the candidate for ever.
+    pub(super) fn lent(&self) -> Self {
+        Self { bounds: self.bounds.clone(), _held: None }
     }
 
     /// From here on it has effects, but for calls about copies.
     pub(crate) fn lift(&self) {
-        self.0.lifted.store(true, Ordering::Release);
+        self.bounds.lifted.store(true, Ordering::Release);
     }
 
     /// Whether a call that is made here and now is to have none.
     pub(crate) fn holds(&self) -> bool {
-        !self.0.lifted.load(Ordering::Acquire) || ON_COPIES.get()
+        !self.bounds.lifted.load(Ordering::Acquire) || ON_COPIES.get()
     }
 
     /// The store that it has meanwhile.
     pub(super) fn store(&self) -> &dyn Store {
-        &self.0.store
+        &self.bounds.store
     }
 
     /// Counts something that is not let out.
     pub(super) fn withhold(&self) {
-        self.0.withheld.fetch_add(1, Ordering::Relaxed);
+        self.bounds.withheld.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How much was not let out.
     pub(crate) fn withheld(&self) -> u64 {
-        self.0.withheld.load(Ordering::Relaxed)
+        self.bounds.withheld.load(Ordering::Relaxed)
     }
 
     /// Its identity, for a key.
     pub(crate) fn address(&self) -> usize {
-        Arc::as_ptr(&self.0).addr()
+        Arc::as_ptr(&self.bounds).addr()
     }
 
     /// The span of what a candidate does on its own account.
@@ -131,6 +171,11 @@ struct OwnStore {
 }
 
 impl OwnStore {
+    fn clear(&self) {
+        self.own.clear();
+        self.changed().clear();
+    }
+
     fn changed(&self) -> MutexGuard<'_, HashSet<String>> {
         self.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -175,12 +220,37 @@ impl Store for OwnStore {
 mod tests {
     use super::*;
 
+    fn store() -> Arc<dyn Store> {
+        Arc::new(MemoryStore::new(1000))
+    }
+
+    #[test]
+    fn the_bounds_of_a_candidate_that_is_gone_are_the_next_one_s() {
+        let (all, real) = (Isolations::default(), store());
+        let take = || all.take("content", "config", &real);
+        let first = take();
+        first.store().set("a", b"1", None).unwrap();
+        first.store().take_token("t", Duration::from_secs(60)).unwrap();
+        let (address, lent) = (first.address(), first.lent());
+        let second = take();
+        assert_ne!(second.address(), address, "the first one is there");
+        assert_ne!(all.take("content", "another", &real).address(), address);
+        drop(first);
+        let third = take();
+        assert_eq!(third.address(), address);
+        assert_eq!(third.store().get("a"), Ok(None), "it begins anew");
+        assert_eq!(third.store().take_token("t", Duration::from_secs(60)), Ok(1));
+        third.lift();
+        drop((third, lent));
+        assert_ne!(take().address(), address, "what is in use is no candidate's");
+    }
+
     #[test]
     fn what_it_stores_is_its_own_and_what_it_reads_is_real() {
         let real = Arc::new(MemoryStore::new(10_000));
         real.set("a", b"real", None).unwrap();
         real.take_token("t", Duration::from_secs(60)).unwrap();
-        let isolation = Isolation::new(real.clone());
+        let isolation = Isolations::default().take("", "", &(real.clone() as Arc<dyn Store>));
         let store = isolation.store();
         assert_eq!(store.get("a").unwrap().unwrap(), b"real");
         store.set("a", b"own", None).unwrap();
@@ -194,7 +264,7 @@ mod tests {
 
     #[test]
     fn once_lifted_it_holds_for_copies_only() {
-        let isolation = Isolation::new(Arc::new(MemoryStore::new(1000)));
+        let isolation = Isolations::default().take("", "", &store());
         assert!(isolation.holds());
         isolation.lift();
         assert!(!isolation.holds());

@@ -3,7 +3,7 @@
 use super::admission::Admission;
 use super::cache::{self, Content};
 use super::elf;
-use super::isolation::Isolation;
+use super::isolation::{Isolation, Isolations};
 use super::refusal::{Reason, Refusal};
 use super::services::HostSide;
 use super::verdict::{compatible, ours};
@@ -28,6 +28,7 @@ pub struct Loader {
     host: Arc<HostSide>,
     register_limit: Duration,
     admission: Option<Arc<dyn Admission>>,
+    isolations: Isolations,
     loaded: Mutex<Vec<Loaded>>,
     /// The hashes of all that was opened, what was refused then included: it stays mapped.
     mapped: Mutex<HashSet<String>>,
@@ -129,7 +130,8 @@ impl Loader {
     /// `register_limit` to register.
     pub fn new(cache: PathBuf, host: Arc<HostSide>, register_limit: Duration) -> Self {
         let (loaded, mapped) = (Mutex::default(), Mutex::default());
-        Self { cache, host, register_limit, admission: None, loaded, mapped }
+        let isolations = Isolations::default();
+        Self { cache, host, register_limit, admission: None, isolations, loaded, mapped }
     }
 
     /// Asks `admission` about each library first. Without, every library is admitted.
@@ -168,7 +170,7 @@ impl Loader {
         content: &Content,
         config: &str,
     ) -> Result<(Plugin, Isolation), Refusal> {
-        let isolation = Isolation::new(self.host.store.clone());
+        let isolation = self.isolations.take(&content.sha256, config, &self.host.store);
         let plugin = self.load_in(Some(isolation.clone()), path, content, config)?;
         Ok((plugin, isolation))
     }

@@ -47,8 +47,9 @@ pub struct HostSide {
     pub metrics: Arc<Metrics>,
     /// Where their audit events go.
     pub events: Arc<dyn EventSink>,
-    /// One record a plugin, however often it is loaded: what is lent is lent for ever.
-    lent: Mutex<HashMap<String, &'static Lent>>,
+    /// One record a plugin, and a candidate's bounds, however often it is loaded: what is lent is lent for
+    /// ever.
+    lent: Mutex<HashMap<(String, Option<usize>), &'static Lent>>,
 }
 
 /// The host's record of a plugin: the context of its calls.
@@ -87,23 +88,26 @@ impl HostSide {
 
     /// The services as a plugin of this name gets them.
     pub fn services(self: &Arc<Self>, plugin: &str) -> HostServices {
-        let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
-        let lent = *lent.entry(plugin.to_owned()).or_insert_with(|| {
-            let (plugin, host) = (plugin.to_owned(), self.clone());
-            Box::leak(Box::new(Lent { plugin, host, isolation: None }))
-        });
-        lend(lent)
+        lend(self.lent(None, plugin))
     }
 
-    /// The services as a candidate gets them: with a record of its own, in its bounds.
+    /// The services as a candidate gets them: with a record for its bounds.
     pub(super) fn services_in(
         self: &Arc<Self>,
         isolation: &Isolation,
         plugin: &str,
     ) -> HostServices {
-        let (plugin, host) = (plugin.to_owned(), self.clone());
-        let isolation = Some(isolation.clone());
-        lend(Box::leak(Box::new(Lent { plugin, host, isolation })))
+        lend(self.lent(Some(isolation), plugin))
+    }
+
+    fn lent(self: &Arc<Self>, isolation: Option<&Isolation>, plugin: &str) -> &'static Lent {
+        let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (plugin.to_owned(), isolation.map(Isolation::address));
+        lent.entry(key).or_insert_with(|| {
+            let (plugin, host) = (plugin.to_owned(), self.clone());
+            let isolation = isolation.map(Isolation::lent);
+            Box::leak(Box::new(Lent { plugin, host, isolation }))
+        })
     }
 }
 

@@ -19,7 +19,6 @@ pub(crate) use copies::{Copies, Watch};
 pub use tally::Difference;
 pub use target::Target;
 
-use crate::chain::Parts;
 use crate::native::Isolation;
 use crate::span::RequestSpan;
 use crate::stage::{Place, Stage, State};
@@ -180,24 +179,6 @@ impl Shadow {
     /// Waits until the candidate has seen all that was copied so far.
     pub async fn settled(&self) {
         self.worker.idle().await;
-    }
-
-    /// Puts the candidate into the place of what it was compared with, and takes this shadow out.
-    /// The chain that is made of them must not be used before [`Shadow::promote`].
-    pub fn put_into(&self, parts: &mut Parts) {
-        parts.shadows.retain(|shadow| !std::ptr::eq(Arc::as_ptr(shadow), self));
-        let candidate = self.candidate.clone();
-        let list = match self.place() {
-            Place::Pre => &mut parts.pre,
-            Place::Post => &mut parts.post,
-            Place::Authenticator => return parts.authenticator = Some(candidate),
-            Place::ReverseProxy => return parts.reverse_proxy = Some(candidate),
-            Place::ErrorPage => return parts.error_page = Some(candidate),
-        };
-        match list.iter_mut().find(|stage| self.is_compared_with(stage)) {
-            Some(stage) => *stage = candidate,
-            None => list.push(candidate),
-        }
     }
 
     /// Whether it may be promoted; the error says in a few lines why not, with what differed on the

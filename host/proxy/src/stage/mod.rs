@@ -7,7 +7,6 @@ mod policy;
 mod seldom;
 mod stats;
 mod switch;
-mod times;
 
 pub(crate) use call::{Admission, Call, Fate, Progress};
 pub(crate) use ledger::Ledger;
@@ -39,7 +38,7 @@ pub enum Place {
 
 impl Place {
     /// Its name in logs, metrics, files and the API; that of a patch's place is its point's.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pre => "pre",
             Self::Authenticator => "authenticator",

@@ -1,6 +1,6 @@
 //! What a plugin has done in its place, counted while requests pass.
 
-use super::times::{Spread, Times};
+use host_times::{Spread, Times};
 use std::cell::Cell;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

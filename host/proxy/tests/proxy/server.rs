@@ -222,7 +222,7 @@ impl Server {
     /// Puts the candidate in use; the error says why it is not to be.
     pub(crate) fn promote(&mut self, shadow: &Shadow, force: bool) -> Result<(), String> {
         let mut parts = self.parts.clone();
-        shadow.put_into(&mut parts);
+        put(shadow, &mut parts);
         let chain = Chain::new(parts.clone(), self.metrics.clone()).unwrap();
         if !force {
             shadow.may_be_promoted()?;
@@ -244,6 +244,23 @@ impl Server {
     pub(crate) fn shows(&self, line: &str) {
         let text = self.metrics.encode();
         assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+    }
+}
+
+/// Puts a candidate into the place of what it was compared with, and takes the shadow out.
+fn put(shadow: &Shadow, parts: &mut Parts) {
+    parts.shadows.retain(|other| !std::ptr::eq(Arc::as_ptr(other), shadow));
+    let candidate = shadow.candidate().clone();
+    let list = match shadow.place() {
+        Place::Pre => &mut parts.pre,
+        Place::Post => &mut parts.post,
+        Place::Authenticator => return parts.authenticator = Some(candidate),
+        Place::ReverseProxy => return parts.reverse_proxy = Some(candidate),
+        Place::ErrorPage => return parts.error_page = Some(candidate),
+    };
+    match list.iter_mut().find(|stage| shadow.is_compared_with(stage)) {
+        Some(stage) => *stage = candidate,
+        None => list.push(candidate),
     }
 }
 

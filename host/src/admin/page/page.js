@@ -306,6 +306,18 @@ function about(plugin) {
   return [plugin.name, " ", h("span.soft", null, plugin.version), details];
 }
 
+// What follows when a plugin is not called. Without whoever can tell who a client is, nobody is let in.
+function without(plugin) {
+  if (plugin.replaces === "authenticator") {
+    return "The built-in authentication asks in its place, if this host has a user for it. If not, requests are answered with 503, unless a PRE plugin can tell who the client is.";
+  }
+  if (plugin.replaces) return `Requests go on with the built-in ${plugin.replaces} in its place.`;
+  if (plugin.offers.some((it) => it.startsWith("authenticator "))) {
+    return "Nobody is let in by it any more. If nothing else can tell who a client is, requests are answered with 503.";
+  }
+  return "Requests go on without it: what it would have stopped or changed passes.";
+}
+
 function toggle(plugin) {
   const what = `${plugin.name} (${plugin.place})`;
   if (plugin.kind === "builtin") return null;
@@ -314,9 +326,7 @@ function toggle(plugin) {
   }
   return button("Disable", `Disable ${what}`, () => act("POST", `api/plugins/${plugin.id}/disable`, {}, {
     title: `Disable ${plugin.name}?`,
-    text: plugin.replaces
-      ? `Requests go on with the built-in ${plugin.replaces} in its place.`
-      : "Requests go on without it: what it would have stopped or changed passes.",
+    text: without(plugin),
     yes: "Disable",
   }), { class: "danger" });
 }
@@ -352,13 +362,14 @@ function generations({ mapped, budget }) {
     h("p.soft.small", null, "Native code stays mapped: each version that was loaded counts until the host ends."));
 }
 
-function lastReload(reload) {
-  if (!reload) return card("Last reload", h("p.soft", null, "Nothing was reloaded since the start."));
+function lastReload(reload, notes) {
+  const list = notes.length > 0 && h("ul.warn", { "aria-label": "Not as it was asked for" }, notes.map((note) => h("li", null, note)));
+  if (!reload) return card("Last reload", h("p.soft", null, "Nothing was reloaded since the start."), list);
   const { succeeded, trigger, message } = reload;
   return card("Last reload",
     h("p", null, h("span.badge", { class: succeeded ? "good" : "bad" }, succeeded ? "in use" : "refused"),
       ` ${trigger}, `, since(reload.time), " ago"),
-    h("p.lines", null, message));
+    h("p.lines", null, message), list);
 }
 
 function shadow(it, plugins) {
@@ -373,11 +384,11 @@ function shadow(it, plugins) {
       `${count(it.skipped)} skipped, ${count(it.not_comparable)} not comparable. `,
       h("span.soft", null, `Promoted from ${count(it.least)} requests on, up to ${(100 * it.limit).toFixed(2)} % differing.`)),
     h("p", null, h("strong", null, it.verdict)),
-    button("Promote", `Promote ${plugin.name}`, () => act("POST", "api/promote", {}, {
+    button("Promote", `Promote ${plugin.name}`, () => act("POST", "api/promote", { id: plugin.id }, {
       title: `Promote ${plugin.name}?`,
       text: `New requests get the candidate's decisions in place of those of ${beside}. Roll back brings the old set back.`,
       yes: "Promote",
-      option: { name: "force", label: "also if their decisions differed too often" },
+      option: { name: "force", label: "also if it was compared too seldom, differed too often, or a call of it hangs" },
     }), { class: "danger" }),
     it.what.length > 0 && [h("h3", null, "What differed"),
       table(`What differed in the shadow ${plugin.name}`, ["What", numbers("Requests")].flat(),
@@ -463,7 +474,7 @@ function render() {
   show("content",
     chain(status),
     status.shadows.map((it) => shadow(it, status.plugins)),
-    h("div.pair", { "data-key": "reload" }, lastReload(status.last_reload), generations(status.generations)),
+    h("div.pair", { "data-key": "reload" }, lastReload(status.last_reload, status.notes), generations(status.generations)),
     eventPlugins(status),
     store(status, locks),
     past(status.past),

@@ -117,7 +117,7 @@ pub(super) fn next<'a>(
     files: impl Iterator<Item = &'a str>,
 ) -> String {
     let (folder, ca) = (folder.display(), &args.ca);
-    let files: String = files.map(|name| format!("  {name}\n")).collect();
+    let files = files.fold(String::new(), |files, name| files + "  " + name + "\n");
     format!(
         "\
 written to {folder}:

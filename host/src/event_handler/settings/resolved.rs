@@ -89,7 +89,7 @@ impl Settings {
     /// A number, with `least` at least.
     pub(crate) fn number<T>(&self, flag: &str, least: T) -> Result<Option<T>, Usage>
     where
-        T: FromStr + PartialOrd + fmt::Display,
+        T: FromStr + PartialOrd + fmt::Display + Copy,
     {
         self.read(flag, |text| match text.parse::<T>() {
             Ok(number) if number >= least => Ok(number),

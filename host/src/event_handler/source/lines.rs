@@ -11,7 +11,6 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
@@ -49,7 +48,7 @@ impl Lines {
         let hash: String =
             sha256(absolute.as_os_str().as_encoded_bytes()).chars().take(12).collect();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let name: String = name.chars().filter(|it| it.is_ascii_alphanumeric()).take(40).collect();
+        let name: String = name.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
         format!("file_{name}_{hash}")
     }
 }

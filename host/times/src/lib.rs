@@ -1,4 +1,5 @@
-//! A histogram of times, and how it is read.
+//! A histogram of times, and how it is read: what calls of plugins take, in the proxy and in the pool of
+//! event plugins.
 
 use std::array;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +13,7 @@ const LONGEST: u64 = (1 << 37) - 1;
 const BUCKETS: usize = index(LONGEST) + 1;
 
 /// Counts of times, for many threads.
-pub(super) struct Times([AtomicU64; BUCKETS]);
+pub struct Times([AtomicU64; BUCKETS]);
 
 impl Default for Times {
     fn default() -> Self {
@@ -21,14 +22,15 @@ impl Default for Times {
 }
 
 impl Times {
-    pub(super) fn count(&self, nanoseconds: u64) {
+    /// Counts a time; one beyond two minutes is like two minutes.
+    pub fn count(&self, nanoseconds: u64) {
         self.0[index(nanoseconds.min(LONGEST))].fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// Counts of times, as they were when they were read.
 #[derive(Clone, Debug)]
-pub(super) struct Spread([u64; BUCKETS]);
+pub struct Spread([u64; BUCKETS]);
 
 impl Default for Spread {
     fn default() -> Self {
@@ -37,29 +39,32 @@ impl Default for Spread {
 }
 
 impl Spread {
-    pub(super) fn add(&mut self, times: &Times) {
+    /// Adds what has been counted until now.
+    pub fn add(&mut self, times: &Times) {
         for (sum, count) in self.0.iter_mut().zip(&times.0) {
             *sum += count.load(Ordering::Relaxed);
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
+    /// Adds another.
+    pub fn merge(&mut self, other: &Self) {
         for (sum, count) in self.0.iter_mut().zip(&other.0) {
             *sum += count;
         }
     }
 
-    pub(super) fn total(&self) -> u64 {
+    /// How many there are.
+    pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }
 
     /// How many are below 2^`power` nanoseconds; `power` is 3 or more.
-    pub(super) fn below(&self, power: u32) -> u64 {
+    pub fn below(&self, power: u32) -> u64 {
         self.0[..index(1 << power).min(BUCKETS)].iter().sum()
     }
 
     /// What so many of a thousand do not exceed, to an eighth; none if there is none.
-    pub(super) fn quantile(&self, of_thousand: u64) -> Option<Duration> {
+    pub fn quantile(&self, of_thousand: u64) -> Option<Duration> {
         let rank = (self.total() * of_thousand).div_ceil(1000).max(1);
         let mut seen = 0;
         let at = self.0.iter().position(|count| {
@@ -90,6 +95,7 @@ fn upper(index: u64) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test fails loudly
 mod tests {
     use super::*;
 
