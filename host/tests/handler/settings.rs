@@ -98,7 +98,7 @@ fn a_mistake_names_flag_file_and_key() {
         ("", &["--concurrency", "0"][..], &[][..], "--concurrency: \"0\" is not a number from 1"),
         (
             "window-size = 'soon'",
-            &["--teleport-identity=x", "--storage=y", "--source="],
+            &[],
             &[],
             "a.toml: window-size: \"soon\" is not a time",
         ),

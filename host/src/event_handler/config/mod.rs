@@ -57,6 +57,7 @@ impl Config {
         file: Option<&Document>,
         args: &StartArgs,
     ) -> Result<Self> {
+        settings.check()?;
         let tables = file.map(Tables::read).transpose()?.unwrap_or_default();
         let dry_run = settings.switch("dry-run")?;
         let storage = settings.path("storage");
@@ -129,7 +130,7 @@ fn plugins(
 }
 
 fn failed_logins(settings: &Settings) -> Result<Option<FailedLogins>, Usage> {
-    let forgiven = settings.number("lock-failed-attempts-count", 1)?.unwrap_or(3);
+    let forgiven = settings.number("lock-failed-attempts-count")?.unwrap_or(3);
     let period = settings.time("lock-period")?.unwrap_or_default();
     let lock_for = settings.time("lock-for")?.filter(|time| !time.is_zero());
     if period.is_zero() {

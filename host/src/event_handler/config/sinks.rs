@@ -30,7 +30,7 @@ pub(super) fn sinks(
                     and session-url of [forward.fluentd]), or another sink: --sink stdout";
         return Err(Usage(text.to_owned()));
     }
-    let dedupe = settings.number("dedupe", 0)?.unwrap_or(0);
+    let dedupe = settings.number("dedupe")?.unwrap_or(0);
     for sink in sinks.iter_mut().filter(|sink| sink.dedupe == 0) {
         sink.dedupe = dedupe;
     }
@@ -61,10 +61,10 @@ fn fluentd(settings: &Settings) -> Result<Option<Kind>, Usage> {
     config.ca = settings.path("fluentd-ca");
     config.cert = settings.path("fluentd-cert");
     config.key = settings.path("fluentd-key");
-    let connections: Option<usize> = settings.number("fluentd-max-connections", 1)?;
-    let concurrency: Option<usize> = settings.number("concurrency", 1)?;
+    let connections: Option<usize> = settings.number("fluentd-max-connections")?;
+    let concurrency: Option<usize> = settings.number("concurrency")?;
     let twice = concurrency.map(|workers| workers.saturating_mul(2));
     config.max_connections = connections.or(twice).unwrap_or(config.max_connections);
-    config.batch = settings.number("fluentd-batch", 1)?.unwrap_or(config.batch);
+    config.batch = settings.number("fluentd-batch")?.unwrap_or(config.batch);
     Ok(Some(Kind::Fluentd(config)))
 }

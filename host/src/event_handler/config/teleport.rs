@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// How many events may be out.
 pub(super) fn in_flight(settings: &Settings) -> Result<u32, Usage> {
-    Ok(settings.number("in-flight", 1)?.unwrap_or(8192))
+    Ok(settings.number("in-flight")?.unwrap_or(8192))
 }
 
 /// A cluster.
@@ -27,10 +27,10 @@ pub(super) fn teleport(
     config.types = settings.list("types");
     config.skip_event_types = settings.list("skip-event-types");
     config.skip_session_types = settings.list("skip-session-types");
-    config.batch = settings.number("batch", 1)?.unwrap_or(config.batch);
+    config.batch = settings.number("batch")?.unwrap_or(config.batch);
     config.window = settings.time("window-size")?.unwrap_or(config.window);
     config.timeout = settings.time("timeout")?.unwrap_or(config.timeout);
-    config.concurrency = settings.number("concurrency", 1)?.unwrap_or(config.concurrency);
+    config.concurrency = settings.number("concurrency")?.unwrap_or(config.concurrency);
     let start_time = settings.read("start-time", |text| {
         text.parse::<jiff::Timestamp>()
             .map_err(|_| format!("{text:?} is not a time in RFC 3339; write 2024-02-23T19:00:00Z"))

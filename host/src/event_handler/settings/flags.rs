@@ -58,6 +58,8 @@ fn arg(setting: &Setting) -> Arg {
     let arg = Arg::new(setting.flag).long(setting.flag).help(help).help_heading(setting.heading);
     match setting.form {
         Form::Text(name) => arg.value_name(name).action(ArgAction::Set),
+        Form::Count(_) => arg.value_name("COUNT").action(ArgAction::Set),
+        Form::Time => arg.value_name("TIME").action(ArgAction::Set),
         Form::List => arg.value_name("LIST").action(ArgAction::Append),
         Form::Switch => arg
             .value_name("BOOL")

@@ -56,6 +56,19 @@ impl Settings {
         Ok(Self(set))
     }
 
+    /// Whether each is what it should be, also those that nothing will ask for.
+    pub(crate) fn check(&self) -> Result<(), Usage> {
+        for Setting { flag, form, .. } in SETTINGS {
+            match form {
+                Form::Count(least) => _ = self.read(flag, |text| count(text, *least))?,
+                Form::Time => _ = self.time(flag)?,
+                Form::Switch => _ = self.switch(flag)?,
+                Form::Text(_) | Form::List => {}
+            }
+        }
+        Ok(())
+    }
+
     /// For the developer: what counts, and where it is from.
     pub(crate) fn log(&self) {
         for (flag, Set { text, from }) in &self.0 {
@@ -86,15 +99,8 @@ impl Settings {
         self.read(flag, values::time)
     }
 
-    /// A number, with `least` at least.
-    pub(crate) fn number<T>(&self, flag: &str, least: T) -> Result<Option<T>, Usage>
-    where
-        T: FromStr + PartialOrd + fmt::Display + Copy,
-    {
-        self.read(flag, |text| match text.parse::<T>() {
-            Ok(number) if number >= least => Ok(number),
-            _ => Err(format!("{text:?} is not a number from {least} on that fits")),
-        })
+    pub(crate) fn number<T: FromStr>(&self, flag: &str) -> Result<Option<T>, Usage> {
+        self.read(flag, |text| text.parse().map_err(|_| format!("{text:?} is no number that fits")))
     }
 
     pub(crate) fn switch(&self, flag: &str) -> Result<bool, Usage> {
@@ -118,6 +124,11 @@ impl Settings {
             None => Usage(format!("--{flag}: {problem}")),
         }
     }
+}
+
+fn count(text: &str, least: u64) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number >= least);
+    number.ok_or_else(|| format!("{text:?} is not a number from {least} on"))
 }
 
 fn look_up(
@@ -210,7 +221,7 @@ mod tests {
         let file = "batch = 7\ntypes = ['a', 'b']\nstart-time = 2024-02-23T00:00:00Z\n\
                     dry-run = true\nskip-event-types = 'c, d'";
         let settings = resolve(&["--exit-on-last-event", "--types=x", "--types=y,z"], file, &[]);
-        assert_eq!(settings.number("batch", 1_u32).unwrap(), Some(7));
+        assert_eq!(settings.number::<u32>("batch").unwrap(), Some(7));
         assert_eq!(settings.list("types"), ["x", "y", "z"].map(str::to_owned).into());
         assert_eq!(settings.list("skip-event-types"), ["c", "d"].map(str::to_owned).into());
         assert_eq!(settings.text("start-time"), Some("2024-02-23T00:00:00Z"));
@@ -227,9 +238,9 @@ mod tests {
     #[test]
     fn an_error_says_where_the_value_is_from() {
         let error = |args: &[&str], file: &str, env: &[(&str, &str)]| {
-            resolve(args, file, env).number("batch", 1_u32).unwrap_err().0
+            resolve(args, file, env).check().unwrap_err().0
         };
-        let problem = "\"0\" is not a number from 1 on that fits";
+        let problem = "\"0\" is not a number from 1 on";
         assert_eq!(error(&["--batch=0"], "", &[]), format!("--batch: {problem}"));
         assert_eq!(error(&[], "batch = 0", &[]), format!("a.toml: batch: {problem}"));
         let of_env = error(&[], "", &[("FDFWD_BATCH", "0")]);

@@ -18,13 +18,17 @@ pub(crate) struct Setting {
 pub(crate) enum Form {
     /// A text, with the name of it for the help.
     Text(&'static str),
+    /// A number that is at least this.
+    Count(u64),
+    /// How long: `10s`.
+    Time,
     /// Texts, separated by commas.
     List,
     /// On or off; the flag alone is on.
     Switch,
 }
 
-use Form::{List, Switch, Text};
+use Form::{Count, List, Switch, Text, Time};
 
 const fn of(
     flag: &'static str,
@@ -59,8 +63,8 @@ pub(crate) static SETTINGS: &[Setting] = &[
     of("fluentd-cert", Text("FILE"), both!("FLUENTD_CERT"), None, FLUENTD, "The certificate to show (PEM)"),
     of("fluentd-key", Text("FILE"), both!("FLUENTD_KEY"), None, FLUENTD, "Its key"),
     of("fluentd-ca", Text("FILE"), both!("FLUENTD_CA"), None, FLUENTD, "Whom to trust, in place of the system's authorities"),
-    of("fluentd-max-connections", Text("COUNT"), both!("MAX_CONNECTIONS"), None, FLUENTD, "Requests at a time [default: twice concurrency]"),
-    of("fluentd-batch", Text("COUNT"), &[], Some("1"), FLUENTD, "Events in a request: beyond 1 it is a JSON array, which fluentd's in_http takes as well"),
+    of("fluentd-max-connections", Count(1), both!("MAX_CONNECTIONS"), None, FLUENTD, "Requests at a time [default: twice concurrency]"),
+    of("fluentd-batch", Count(1), &[], Some("1"), FLUENTD, "Events in a request: beyond 1 it is a JSON array, which fluentd's in_http takes as well"),
 
     of("teleport-addr", Text("HOST:PORT"), &["FDFWD_TELEPORT_ADDR"], Some("localhost:3025"), TELEPORT, "The auth server, or a proxy that routes TLS"),
     of("teleport-identity", Text("FILE"), &["FDFWD_TELEPORT_IDENTITY"], None, TELEPORT, "The identity file that tctl auth sign or tbot has written"),
@@ -68,34 +72,34 @@ pub(crate) static SETTINGS: &[Setting] = &[
     of("teleport-cert", Text("FILE"), &["FDFWD_TELEPORT_CERT"], None, TELEPORT, "our certificate,"),
     of("teleport-key", Text("FILE"), &["FDFWD_TELEPORT_KEY"], None, TELEPORT, "and its key"),
     of("teleport-refresh-enabled", Switch, &["FDFWD_TELEPORT_REFRESH_ENABLED"], Some("false"), TELEPORT, "Read the credentials again while running"),
-    of("teleport-refresh-interval", Text("TIME"), &["FDFWD_TELEPORT_REFRESH_INTERVAL"], Some("1m"), TELEPORT, "How often"),
+    of("teleport-refresh-interval", Time, &["FDFWD_TELEPORT_REFRESH_INTERVAL"], Some("1m"), TELEPORT, "How often"),
 
     of("source", Text("FILE"), &[], None, READING, "Read events from a file (one JSON object a line), or from the standard input (-), in place of a cluster; end with the last"),
     of("types", List, &["FDFWD_TYPES"], None, READING, "Only events of these types"),
     of("skip-event-types", List, &["FDFWD_SKIP_EVENT_TYPES"], None, READING, "No events of these types"),
     of("skip-session-types", List, &["FDFWD_SKIP_SESSION_TYPES"], Some("print,desktop.recording"), READING, "No events of these types from recordings"),
-    of("start-time", Text("TIME"), &["FDFWD_START_TIME"], None, READING, "From when on (RFC 3339); it cannot be changed later [default: now]"),
-    of("batch", Text("COUNT"), &["FDFWD_BATCH"], Some("20"), READING, "Events of a page, where there is no bulk export"),
-    of("window-size", Text("TIME"), &["FDFWD_WINDOW_SIZE"], Some("24h"), READING, "The span of a search, where there is no bulk export"),
-    of("timeout", Text("TIME"), &["FDFWD_TIMEOUT"], Some("10s"), READING, "How long to wait before new events are asked for"),
-    of("concurrency", Text("COUNT"), &["FDFWD_CONCURRENCY"], Some("5"), READING, "Chunks, and beside them recordings, that are read at a time"),
-    of("in-flight", Text("COUNT"), &[], Some("8192"), READING, "Events that may be read and not yet delivered"),
+    of("start-time", Text("DATE"), &["FDFWD_START_TIME"], None, READING, "From when on (RFC 3339); it cannot be changed later [default: now]"),
+    of("batch", Count(1), &["FDFWD_BATCH"], Some("20"), READING, "Events of a page, where there is no bulk export"),
+    of("window-size", Time, &["FDFWD_WINDOW_SIZE"], Some("24h"), READING, "The span of a search, where there is no bulk export"),
+    of("timeout", Time, &["FDFWD_TIMEOUT"], Some("10s"), READING, "How long to wait before new events are asked for"),
+    of("concurrency", Count(1), &["FDFWD_CONCURRENCY"], Some("5"), READING, "Chunks, and beside them recordings, that are read at a time"),
+    of("in-flight", Count(1), &[], Some("8192"), READING, "Events that may be read and not yet delivered"),
 
     of("wasm-plugin", Text("FILE"), &["WASM_PLUGIN_FILE"], None, PLUGINS, "A WebAssembly plugin that sees every event; further ones are [[event-plugin]] of the file"),
-    of("wasm-timeout", Text("TIME"), &["WASM_TIMEOUT"], Some("2s"), PLUGINS, "How long a call of it may take"),
-    of("wasm-concurrency", Text("COUNT"), &["WASM_CONCURRENCY"], Some("5"), PLUGINS, "How many instances of it there are"),
+    of("wasm-timeout", Time, &["WASM_TIMEOUT"], Some("2s"), PLUGINS, "How long a call of it may take"),
+    of("wasm-concurrency", Count(1), &["WASM_CONCURRENCY"], Some("5"), PLUGINS, "How many instances of it there are"),
     of("wasm-handle-event", Text("NAME"), &["WASM_FN"], None, PLUGINS, "Which export is called [default: handle_event or handleEvent, the one that there is]"),
     of("plugin-trust", Text("FILE"), &[], None, PLUGINS, "Load only plugins that this file allows; more in host trust --help"),
     of("allow-world-writable", Switch, &[], Some("false"), PLUGINS, "Load plugins that anybody may change"),
     of("alerts", Text("FILE"), &[], None, PLUGINS, "A file for the alerts of plugins, beside the log"),
 
     of("lock-enabled", Switch, &["FDFWD_LOCKING_ENABLED"], Some("false"), LOCKS, "Lock users of the cluster who fail to log in again and again"),
-    of("lock-failed-attempts-count", Text("COUNT"), &["FDFWD_LOCKING_FAILED_ATTEMPTS"], Some("3"), LOCKS, "So many attempts are forgiven; the next one locks"),
-    of("lock-period", Text("TIME"), &["FDFWD_LOCKING_PERIOD"], Some("1m"), LOCKS, "Within this time"),
-    of("lock-for", Text("TIME"), &["FDFWD_LOCKING_FOR"], None, LOCKS, "For how long [default: until somebody removes the lock]"),
+    of("lock-failed-attempts-count", Count(1), &["FDFWD_LOCKING_FAILED_ATTEMPTS"], Some("3"), LOCKS, "So many attempts are forgiven; the next one locks"),
+    of("lock-period", Time, &["FDFWD_LOCKING_PERIOD"], Some("1m"), LOCKS, "Within this time"),
+    of("lock-for", Time, &["FDFWD_LOCKING_FOR"], None, LOCKS, "For how long [default: until somebody removes the lock]"),
 
     of("storage", Text("DIR"), &["FDFWD_STORAGE"], None, RUNNING, "The folder for what is kept between runs; required with a cluster"),
-    of("dedupe", Text("COUNT"), &[], Some("0"), RUNNING, "Drop events whose uid a sink had among its last so many"),
+    of("dedupe", Count(0), &[], Some("0"), RUNNING, "Drop events whose uid a sink had among its last so many"),
     of("dry-run", Switch, &["FDFWD_DRY_RUN"], Some("false"), RUNNING, "Read events and call plugins, but deliver to no sink except the standard output, make no locks and write no state"),
     of("exit-on-last-event", Switch, &["FDFWD_EXIT_ON_LAST_EVENT"], Some("false"), RUNNING, "End when there are no more events"),
     of("admin", Text("ADDR"), &[], None, RUNNING, "Where to serve /metrics, /healthz and /readyz: 127.0.0.1:9901 [default: nowhere]"),
