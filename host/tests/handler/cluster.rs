@@ -54,9 +54,10 @@ fn a_recording_goes_to_a_url_of_its_own_and_two_sinks_get_everything() {
     scene.all(&["--sink", &format!("file:{}", file.display())]);
     assert_eq!(scene.sink.came("/events").len(), 100);
     assert_eq!(scene.sink.paths(), ["/events", "/session.sid-1.log"]);
-    assert_eq!(scene.sink.count(), 130);
+    // Every fifth of a recording is one of print, which is skipped unless asked for.
+    assert_eq!(scene.sink.count(), 124);
     let written = fs::read_to_string(file).unwrap();
-    assert_eq!(written.lines().count(), 130);
+    assert_eq!(written.lines().count(), 124);
     assert!(written.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
 }
 
@@ -117,7 +118,6 @@ fn probes_and_metrics_say_how_it_is() {
         "tenon_teleport_events_total{type=\"user.login\"} 20",
         "tenon_teleport_lag_seconds ",
         "tenon_teleport_session_backlog 0",
-        "tenon_teleport_retries",
         "tenon_event_plugin_events_total{plugin=\"echo\",became=\"kept\"}",
         "tenon_sink_delivered_total{sink=\"fluentd\"}",
         "tenon_sink_waiting{sink=\"fluentd\"}",

@@ -1,7 +1,7 @@
 //! What `configure` writes, and that `start` and a server over TLS take it.
 
 use crate::kit::{Scene, Sink, handler};
-use fake_teleport::World;
+use fake_teleport::{World, midnight};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -58,11 +58,13 @@ fn what_it_writes_is_what_start_and_fluentd_need() {
     let config = folder.join("teleport-event-handler.toml");
     let urls =
         ["test.log", "session"].map(|path| format!("https://127.0.0.1:{}/{path}", sink.port()));
+    let start = humantime::format_rfc3339_seconds(midnight(30)).to_string();
     let output = handler(&[
         "start",
         "-c",
         config.to_str().unwrap(),
-        "--start-time=2020-01-01T00:00:00Z",
+        "--start-time",
+        &start,
         "--exit-on-last-event",
         "--fluentd-url",
         &urls[0],

@@ -96,12 +96,7 @@ fn a_mistake_names_flag_file_and_key() {
     let stdout = "[[sink]]\nkind = 'stdout'\n";
     for (config, args, env, text) in [
         ("", &["--concurrency", "0"][..], &[][..], "--concurrency: \"0\" is not a number from 1"),
-        (
-            "window-size = 'soon'",
-            &[],
-            &[],
-            "a.toml: window-size: \"soon\" is not a time",
-        ),
+        ("window-size = 'soon'", &[], &[], "a.toml: window-size: \"soon\" is not a time"),
         ("[lock]\nperiod = 5", &[], &[], "a.toml: lock.period: \"5\" is not a time"),
         (
             "",
