@@ -128,6 +128,7 @@ impl FailedLogins {
 mod tests {
     use super::*;
 
+    #[allow(clippy::unnecessary_wraps)] // as it is passed on
     fn at(seconds: u64) -> Option<SystemTime> {
         Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds))
     }

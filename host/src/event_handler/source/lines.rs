@@ -106,7 +106,7 @@ impl LineSource {
                 // The standard input may block for ever.
                 () = stop.cancelled() => break Ok(()),
                 () = out.closed() => break Ok(()),
-                _ = ticks.tick() => save(cursor.as_mut(), &marks).await,
+                _ = ticks.tick() => save(cursor.as_mut(), &marks),
             }
         };
         drop(out);
@@ -114,15 +114,15 @@ impl LineSource {
             tokio::select! {
                 () = marks.empty() => break,
                 () = stop.cancelled() => break marks.drained(DRAIN).await,
-                _ = ticks.tick() => save(cursor.as_mut(), &marks).await,
+                _ = ticks.tick() => save(cursor.as_mut(), &marks),
             }
         }
-        save(cursor.as_mut(), &marks).await;
+        save(cursor.as_mut(), &marks);
         ended
     }
 }
 
-async fn save(cursor: Option<&mut Cursor>, marks: &Marks) {
+fn save(cursor: Option<&mut Cursor>, marks: &Marks) {
     let Some(cursor) = cursor else { return };
     // A few bytes twice a second.
     if let Err(error) = tokio::task::block_in_place(|| cursor.save(marks.low())) {

@@ -40,12 +40,12 @@ impl Scene {
         authority.write_identity(&user, &folder.path().join("identity"));
         let start = humantime::format_rfc3339_seconds(midnight(30));
         let text = format!(
-            "storage = {storage:?}\nstart-time = {start}\nbatch = 500\ntimeout = '100ms'\n\
-             [teleport]\naddr = '{addr}'\nidentity = {identity:?}\n\
+            "storage = '{storage}'\nstart-time = {start}\nbatch = 500\ntimeout = '100ms'\n\
+             [teleport]\naddr = '{addr}'\nidentity = '{identity}'\n\
              [forward.fluentd]\nurl = '{url}/events'\nsession-url = '{url}/session'\n{more}",
-            storage = folder.path().join("state"),
+            storage = folder.path().join("state").display(),
             addr = fake.address(),
-            identity = folder.path().join("identity"),
+            identity = folder.path().join("identity").display(),
             url = sink.url(),
         );
         fs::write(folder.path().join("handler.toml"), text).unwrap();

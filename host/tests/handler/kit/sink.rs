@@ -1,4 +1,4 @@
-//! An HTTP server that takes events as fluentd's in_http does, and can be away for a while.
+//! An HTTP server that takes events as fluentd's `in_http` does, and can be away for a while.
 
 use serde_json::Value;
 use std::collections::HashMap;
