@@ -443,7 +443,7 @@ mod tests {
         let text = page(&status, now(), UNBOUNDED);
         for part in [
             "last reload 1s ago (file) FAILED:\n  one\n  two\nNOTE a.so stays out\n",
-            "SHADOW gate 1.0.0 (pre), no. 0, beside reverse proxy 0.1.0: not promoted\n10 requests compared",
+            "SHADOW gate 1.0.0 (pre), no. 1, beside reverse proxy 0.1.0: not promoted\n10 requests compared",
             "\nEVENT PLUGINS\n",
             "lockout ",
             "1/2",
