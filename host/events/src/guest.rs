@@ -122,6 +122,11 @@ impl Known {
         let from = address(plugin, offset, length)?;
         let (base, length) = (from - usize::try_from(offset)?, usize::try_from(length)?);
         let end = from - base + length;
+        // Nothing is looked at then, wherever that is: nothing becomes known.
+        if length == 0 {
+            into.clear();
+            return Ok(());
+        }
         if base == self.base && end <= self.bytes {
             into.clear();
             into.reserve(length);
