@@ -3,7 +3,7 @@
 use crate::Usage;
 use crate::admin::Access;
 use crate::cli::ProxyArgs;
-use crate::live::COPIES;
+use crate::state::COPIES;
 use crate::trust::Trust;
 use anyhow::{Context, Result};
 use host_proxy::{

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,8 +21,6 @@ use tokio_util::task::TaskTracker;
 
 /// The socket in the state folder.
 const SOCKET: &str = "control.sock";
-/// The user who may do anything anyway.
-const ROOT: u32 = 0;
 /// How many commands are answered at a time.
 const CONNECTIONS: usize = 8;
 /// How long a command has to ask, and then to take the reply.
@@ -56,9 +54,8 @@ enum Reply {
 }
 
 /// Makes the socket in the state folder. The caller has that folder to itself: a socket that is there
-/// belongs to a host that is gone, and is replaced. `exposed`: the user says that it does not matter who
-/// may write there.
-pub fn listen(state: &Path, exposed: bool) -> Result<UnixListener> {
+/// belongs to a host that is gone, and is replaced.
+pub fn listen(state: &Path) -> Result<UnixListener> {
     let path = state.join(SOCKET);
     let cannot = || format!("the control socket {} cannot be made", path.display());
     if let Ok(there) = path.symlink_metadata() {
@@ -71,18 +68,6 @@ pub fn listen(state: &Path, exposed: bool) -> Result<UnixListener> {
     // Made where nobody else can come, and moved when only its owner may connect.
     let private = tempfile::Builder::new().prefix(".c").rand_bytes(6).tempdir_in(state);
     let private = private.with_context(cannot)?;
-    let folder = state.metadata().with_context(cannot)?;
-    let own = private.path().metadata().with_context(cannot)?.uid();
-    ensure!(
-        exposed || [own, ROOT].contains(&folder.uid()),
-        "the state folder {} belongs to another user: choose one of your own",
-        state.display()
-    );
-    ensure!(
-        exposed || folder.mode() & 0o002 == 0,
-        "anybody may write in the state folder {0}: take that away with chmod o-w {0}",
-        state.display()
-    );
     let made = private.path().join("s");
     let listener = UnixListener::bind(&made).with_context(cannot)?;
     fs::set_permissions(&made, fs::Permissions::from_mode(0o600)).with_context(cannot)?;
@@ -284,7 +269,7 @@ mod tests {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let locks = Arc::new(MemoryStore::new(1 << 20));
         let entered = runtime.enter();
-        let listener = listen(state, false).unwrap();
+        let listener = listen(state).unwrap();
         drop(entered);
         runtime.spawn(serve(listener, Arc::new(OnlyLocks(locks.clone())), TaskTracker::new()));
         (runtime, locks)
@@ -334,22 +319,18 @@ mod tests {
     }
 
     #[test]
-    fn only_the_owner_may_connect_and_nobody_else_may_replace_the_socket() {
+    fn only_the_owner_may_connect() {
         let state = tempfile::tempdir().unwrap();
-        let (runtime, _) = running(state.path());
-        let mode = state.path().join(SOCKET).metadata().unwrap().mode();
+        let (_runtime, _) = running(state.path());
+        let mode = state.path().join(SOCKET).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        fs::set_permissions(state.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        let _entered = runtime.enter();
-        let error = listen(state.path(), false).unwrap_err().to_string();
-        assert!(error.contains("chmod o-w"), "{error}");
     }
 
     #[test]
     fn a_file_in_the_place_of_the_socket_stays() {
         let state = tempfile::tempdir().unwrap();
         fs::write(state.path().join(SOCKET), "mine").unwrap();
-        let error = listen(state.path(), false).unwrap_err().to_string();
+        let error = listen(state.path()).unwrap_err().to_string();
         assert!(error.contains("is in the way"), "{error}");
         assert_eq!(fs::read(state.path().join(SOCKET)).unwrap(), b"mine");
     }

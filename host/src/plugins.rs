@@ -1,10 +1,13 @@
 //! Plugins and patches as the user asks for them, and how one is loaded.
 
 use crate::Usage;
+use crate::config::Checked;
 use crate::file::PluginTable;
+use crate::state::COPIES;
 use crate::trust::Trust;
 use crate::wasm::{ModuleLoader, Sandbox, info_of, is_module};
-use host_proxy::native::{Content, Info, Loader, Locator, Plugin, Refusal};
+use host_events::store::Store;
+use host_proxy::native::{Content, HostSide, Info, Loader, Locator, Plugin, Refusal};
 use host_proxy::{Life, Place, Policy, Stage, State};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,6 +86,17 @@ pub(crate) struct Loaders {
     pub(crate) modules: ModuleLoader,
     /// What both ask, and who keeps what is loaded already.
     pub(crate) trust: Trust,
+}
+
+impl Loaders {
+    /// Those of a configuration. `store` is what modules keep their tokens and values in.
+    pub(crate) fn new(config: &Checked, host: Arc<HostSide>, store: Arc<dyn Store>) -> Self {
+        let trust = config.trust.clone();
+        let modules = ModuleLoader::new(config, host.clone(), store);
+        let native = Loader::new(config.state.join(COPIES), host, config.register_timeout);
+        let native = native.with_admission(Arc::new(trust.clone()));
+        Self { native, modules, trust }
+    }
 }
 
 /// Why a plugin is not loaded.

@@ -1,14 +1,15 @@
 //! The state folder and those in it. What lies there is run, or believed: copies of plugins, compiled
 //! code, the record of what was in use. So nobody else may write there.
 
-use crate::live::COPIES;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, DirBuilder, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
-/// The folder of compiled code, in the state folder.
+/// The folder of copies of plugins, in the state folder.
+pub(crate) const COPIES: &str = "plugins";
+/// The folder of compiled code.
 pub(crate) const CODE: &str = "wasm-cache";
 
 /// A group, or everybody, may write.

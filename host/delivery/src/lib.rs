@@ -39,7 +39,6 @@ mod client;
 pub mod config;
 mod delivery;
 mod event;
-mod log_limit;
 mod metrics;
 mod retry;
 pub mod sink;

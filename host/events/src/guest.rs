@@ -89,16 +89,7 @@ pub fn read(
     length: u64,
     into: &mut Vec<u8>,
 ) -> Result<(), Error> {
-    let from = address(plugin, offset, length)?;
-    move_out(from, usize::try_from(length)?, offset, into)
-}
-
-fn move_out(from: usize, length: usize, offset: i64, into: &mut Vec<u8>) -> Result<(), Error> {
-    into.clear();
-    into.resize(length, 0);
-    let from = RemoteIoVec { base: from, len: length };
-    let moved = process_vm_readv(*SELF, &mut [IoSliceMut::new(into)], &[from]);
-    whole(moved, length, offset)
+    Known::default().read(plugin, offset, length, into)
 }
 
 /// How much of an instance's memory has been read before: what was there once stays, since the memory
@@ -122,13 +113,12 @@ impl Known {
         let from = address(plugin, offset, length)?;
         let (base, length) = (from - usize::try_from(offset)?, usize::try_from(length)?);
         let end = from - base + length;
+        into.clear();
         // Nothing is looked at then, wherever that is: nothing becomes known.
         if length == 0 {
-            into.clear();
             return Ok(());
         }
         if base == self.base && end <= self.bytes {
-            into.clear();
             into.reserve(length);
             // SAFETY: `base..base + self.bytes` is memory of the instance that runs this call: it was read
             // before, and a WebAssembly memory neither shrinks nor moves within its reservation. Nobody
@@ -141,7 +131,10 @@ impl Known {
             }
             return Ok(());
         }
-        move_out(from, length, offset, into)?;
+        into.resize(length, 0);
+        let remote = RemoteIoVec { base: from, len: length };
+        let moved = process_vm_readv(*SELF, &mut [IoSliceMut::new(into)], &[remote]);
+        whole(moved, length, offset)?;
         // Memory comes in pages: with one byte of a page the rest is there.
         *self = Self { base, bytes: end.next_multiple_of(PAGE) };
         Ok(())

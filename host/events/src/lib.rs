@@ -15,7 +15,6 @@ mod functions;
 pub mod guest;
 pub mod harness;
 pub mod locks;
-mod log_limit;
 mod metrics;
 mod pipeline;
 mod plugin;

@@ -2,7 +2,6 @@
 
 use crate::chain::Chain;
 use crate::event::Event;
-use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::plugin::Stopped;
 use crate::sink::Sink;
@@ -10,6 +9,7 @@ use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use std::sync::Arc;
+use host_lines::LogLimit;
 use tokio::sync::mpsc::Receiver;
 
 /// So many events travel together at most. While all plugins are busy events queue up, and what has

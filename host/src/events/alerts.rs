@@ -5,23 +5,18 @@ use host_events::sink::{Rotating, Rotation};
 use host_events::{AlertLog, Alerts};
 use proto::plugin::Alert;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 /// Writes alerts to the log, and into a file for whatever watches it.
-pub(super) struct AlertFile {
-    path: PathBuf,
-    rotation: Rotation,
-    /// Opened anew after an error.
-    file: Mutex<Option<Rotating>>,
-}
+pub(super) struct AlertFile(Mutex<Rotating>);
 
 impl AlertFile {
     pub(super) fn open(path: &Path, rotation: Rotation) -> Result<Self> {
         let file = Rotating::open(path, rotation)
             .with_context(|| format!("--alerts {} cannot be written", path.display()))?;
-        Ok(Self { path: path.to_owned(), rotation, file: Mutex::new(Some(file)) })
+        Ok(Self(Mutex::new(file)))
     }
 }
 
@@ -37,15 +32,9 @@ impl Alerts for AlertFile {
             "severity": alert.severity().as_str_name(),
             "time": time,
         });
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let opened = file.take().map_or_else(|| Rotating::open(&self.path, self.rotation), Ok);
-        let appended = opened.and_then(|mut opened| {
-            opened.append(format!("{line}\n").as_bytes())?;
-            *file = Some(opened);
-            Ok(())
-        });
-        if let Err(error) = appended {
-            tracing::error!("the alert is lost to {}: {error}", self.path.display());
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = file.append(format!("{line}\n").as_bytes()) {
+            tracing::error!("the alert is lost to {}: {error}", file.path().display());
         }
     }
 }

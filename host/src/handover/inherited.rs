@@ -1,6 +1,6 @@
 //! The successor's side.
 
-use super::message::{After, Before, LONGEST_FIRST, Lent, Role, VARIABLE, line};
+use super::message::{After, Before, LONGEST_FIRST, Lent, Role, SOCKETS, VARIABLE, line};
 use crate::live::Key;
 use anyhow::{Context, Result, bail, ensure};
 use host_events::Event;
@@ -15,8 +15,6 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// So many sockets can be lent.
-const SOCKETS: usize = 8;
 /// So many events of the process before wait for the pipeline.
 const EVENTS: usize = 512;
 

@@ -10,6 +10,9 @@ pub(super) const VARIABLE: &str = "TENON_HANDOVER";
 /// The longest first message, in bytes: it names a few sockets.
 pub(super) const LONGEST_FIRST: usize = 4096;
 
+/// So many sockets can be lent.
+pub(super) const SOCKETS: usize = 8;
+
 /// What a socket is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

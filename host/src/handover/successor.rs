@@ -1,6 +1,6 @@
 //! The side of the process before.
 
-use super::message::{After, Before, Lent, Role, VARIABLE, line};
+use super::message::{After, Before, Lent, Role, SOCKETS, VARIABLE, line};
 use crate::live::Key;
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -21,8 +21,6 @@ use tokio::time::timeout;
 const LOADED: Duration = Duration::from_secs(300);
 /// How long it may take from then on. Connections wait meanwhile.
 const SERVING: Duration = Duration::from_secs(60);
-/// So many sockets can be lent.
-const SOCKETS: usize = 8;
 
 /// How this process was started.
 pub(crate) struct Launcher {

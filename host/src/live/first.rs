@@ -6,11 +6,12 @@
 //! is left out if it does not load; the log tells.
 //! What was rolled back stays out in either case, until its file changes.
 
-use super::build::{Builder, Holds, Refused, Why};
+use super::build::Builder;
 use super::declared::{Declaration, Declared, File, Key};
 use super::disabled::Disabled;
 use super::promote::Promotions;
 use super::record::Record;
+use super::refused::{Holds, Refused, Why};
 use super::set::{Set, Slot};
 use crate::events::EventLoader;
 use crate::plugins::Loaders;

@@ -3,7 +3,7 @@
 //! A file that is gone, replaced or broken says nothing of who may come in. So what would let everybody
 //! in is refused, unless the user asks for a reload and his configuration has nobody left who could tell.
 
-use super::build::Refused;
+use super::refused::Refused;
 use super::declared::{Key, PLACE_OF_GATE};
 use super::set::{Set, Slot};
 
@@ -19,13 +19,6 @@ impl Set {
     pub(super) fn has_gate(&self) -> bool {
         self.credentials.is_some() || self.slots.iter().any(Slot::authenticates)
     }
-
-    /// Who of it could tell who a client is and is not what it was in `next`: what opens the door if
-    /// nobody else is there.
-    fn lost_gates<'a>(&'a self, next: &'a Self) -> impl Iterator<Item = &'a Slot> {
-        let same = |slot: &Slot| next.sha256(&slot.key) == Some(slot.sha256());
-        self.slots.iter().filter(move |slot| slot.authenticates() && !same(slot))
-    }
 }
 
 /// The note of a reload that opens the door because the user asked for it.
@@ -39,13 +32,16 @@ pub(super) fn check(present: &Set, next: &Set, asked: bool) -> Result<bool, Vec<
     if !present.has_gate() || next.has_gate() {
         return Ok(false);
     }
-    let lost: Vec<_> = present.lost_gates(next).collect();
-    let refused = lost.into_iter().filter(|slot| !asked || next.sha256(&slot.key).is_some());
+    // None of them is in `next` as one: also the same content may register something else by another
+    // configuration.
+    let lost = present.slots.iter().filter(|slot| slot.authenticates());
+    let refused = lost.filter(|slot| !asked || next.sha256(&slot.key).is_some());
     let refused: Vec<_> = refused.map(|slot| refusal(slot, next)).collect();
-    match (asked, refused.is_empty()) {
-        (true, true) => Ok(true),
-        (false, true) => Err(vec![Refused::whole(open("what is in use asks for an identity"))]),
-        (_, false) => Err(refused),
+    match refused.is_empty() {
+        true if asked => Ok(true),
+        // Credentials change only when that is asked for.
+        true => Err(vec![Refused::whole(open("what is in use asks for an identity"))]),
+        false => Err(refused),
     }
 }
 
@@ -57,7 +53,7 @@ fn refusal(slot: &Slot, next: &Set) -> Refused {
         Some(_) => format!("{key} registers no authenticator any more"),
     };
     let path = slot.stage.plugin.path.clone();
-    Refused { key: Some(key), content, path, info: None, why: open(&what), exhausted: false }
+    Refused::of(key, path, content, None, open(&what))
 }
 
 fn open(what: &str) -> String {

@@ -2,7 +2,7 @@
 
 use super::Live;
 use super::declared::Key;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{MutexGuard, mpsc, oneshot};
 
 /// Asks for a successor: the answer is its process, or why there is none.
 pub(crate) type Request = oneshot::Sender<Result<u32, String>>;
@@ -20,6 +20,12 @@ impl Live {
         let pid = answer.await.map_err(|_| ends())??;
         let _ = self.heir.set(pid);
         Ok(format!("process {pid} has taken over, with everything loaded anew"))
+    }
+
+    /// The turn to change something, unless nothing changes here any more.
+    pub(super) async fn turn(&self) -> Result<MutexGuard<'_, ()>, String> {
+        let turn = self.turn.lock().await;
+        self.may_change().map(|()| turn)
     }
 
     /// Why nothing can be changed here: another process has taken over, or this one ends.
@@ -53,7 +59,9 @@ impl Live {
         if let Some(folder) = &self.world.folder
             && let Err(error) = folder.retake()
         {
+            // What it remembers is not ours.
             tracing::error!("{error:#}");
+            return;
         }
         self.remember(false);
     }

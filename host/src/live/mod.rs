@@ -13,13 +13,15 @@
 //!   last request that passes them.
 //! - A content that was refused is tried again when its file changes, or the user asks for a reload. One
 //!   that was rolled back is tried again when its file changes only. Until then what is in use stays
-//!   ([`build::Holds`]).
+//!   ([`refused::Holds`]).
 //! - Rollback brings the set before the present one back; a second rollback takes that back. Who may log
 //!   in stays as it is: a password that was changed must not be good again.
 //! - After each swap the record says what is in use, so that a host that was killed comes up with it
 //!   ([`first`]).
 
 mod build;
+mod build_events;
+mod choose;
 mod config;
 mod contents;
 mod declared;
@@ -31,6 +33,7 @@ mod operate;
 mod past;
 mod promote;
 mod record;
+mod refused;
 mod reload;
 mod rollback;
 mod set;
@@ -43,7 +46,7 @@ pub(crate) use declared::{Declared, Key};
 pub(crate) use first::First;
 pub(crate) use handover::{Request, Requests};
 pub(crate) use operate::Operated;
-pub(crate) use record::{COPIES, Folder, Record};
+pub(crate) use record::{Folder, Record};
 pub(crate) use reload::Trigger;
 pub(crate) use watch::watch;
 
@@ -52,13 +55,13 @@ use crate::events::EventLoader;
 use crate::operator;
 use crate::plugins::Loaders;
 use arc_swap::ArcSwap;
-use build::{Holds, Why};
 use disabled::Disabled;
 use host_events::locks::Locks;
 use host_events::store::DiskStore;
 use host_proxy::{AuditLog, AuditQueue, Chain, InUse, Links, LockCheck, Metrics, Proxy, Tls};
 use past::Past;
 use record::Held;
+use refused::{Holds, Why};
 use set::Set;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

@@ -39,11 +39,10 @@ impl Operator for Operated {
 
 impl Live {
     async fn command(self: Arc<Self>, command: Command) -> Result<String, Declined> {
-        self.may_change().map_err(|why| declined(Reason::Conflict, why))?;
+        let conflict = |why| declined(Reason::Conflict, why);
         match command {
             Command::Restart => {
-                let _turn = self.turn.lock().await;
-                self.may_change().map_err(|why| declined(Reason::Conflict, why))?;
+                let _turn = self.turn().await.map_err(conflict)?;
                 self.hand_over()
                     .await
                     .map_err(|why| declined(Reason::Failed, format!("this process goes on: {why}")))
@@ -57,27 +56,28 @@ impl Live {
                     Reason::Conflict,
                     "there is nothing to bring back: no plugin has been replaced since the start",
                 ),
-                NoRollback::Refused(why) => declined(Reason::Conflict, why),
+                NoRollback::Refused(why) => conflict(why),
                 NoRollback::Failed(why) => declined(Reason::Failed, why),
             }),
             Command::Promote { id, force } => {
                 self.promote(id, force).await.map_err(|why| match why {
                     NotPromoted::None(why) => declined(Reason::NotFound, why),
-                    NotPromoted::Conflict(why) => declined(Reason::Conflict, why),
+                    NotPromoted::Conflict(why) => conflict(why),
                     NotPromoted::Failed(why) => declined(Reason::Failed, why),
                 })
             }
             Command::Disable { id } => {
-                let (_turn, stage) = (self.turn.lock().await, self.stage(id)?);
-                self.disable(&stage).map_err(|why| declined(Reason::Conflict, why))?;
+                let (_turn, stage) = (self.turn().await.map_err(conflict)?, self.stage(id)?);
+                self.disable(&stage).map_err(conflict)?;
                 Ok(format!("{} is disabled", stage.plugin.info.name))
             }
             Command::Enable { id } => {
-                let (_turn, stage) = (self.turn.lock().await, self.stage(id)?);
-                self.enable(&stage).map_err(|why| declined(Reason::Conflict, why))?;
+                let (_turn, stage) = (self.turn().await.map_err(conflict)?, self.stage(id)?);
+                self.enable(&stage).map_err(conflict)?;
                 Ok(format!("{} is enabled", stage.plugin.info.name))
             }
             Command::RemoveLock { name } => {
+                self.may_change().map_err(conflict)?;
                 let missing = || declined(Reason::NotFound, format!("there is no lock {name:?}"));
                 let locks = self.locks().ok_or_else(missing)?;
                 // It waits for the disk.

@@ -1,6 +1,6 @@
 //! What has become of plugins that are in no chain for new requests.
 
-use super::build::Refused;
+use super::refused::Refused;
 use super::set::{EventSlot, Set};
 use crate::operator::{Plugin, date, kind};
 use host_events::EventPlugin;

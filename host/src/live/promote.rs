@@ -140,8 +140,7 @@ impl Live {
         id: Option<u64>,
         force: bool,
     ) -> Result<String, NotPromoted> {
-        let _turn = self.turn.lock().await;
-        self.may_change().map_err(NotPromoted::Conflict)?;
+        let _turn = self.turn().await.map_err(NotPromoted::Conflict)?;
         let (declared, present, mut holds) = {
             let now = self.lock();
             (now.declared.clone(), now.set.clone(), now.holds.clone())

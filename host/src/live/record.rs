@@ -5,6 +5,7 @@
 
 use super::declared::Key;
 use super::promote::Promotion;
+use crate::state::COPIES;
 use anyhow::{Context, Result};
 use host_proxy::native::Content;
 use serde::{Deserialize, Serialize};
@@ -15,8 +16,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 const RECORD: &str = "plugins.json";
-/// The folder of copies, in the state folder.
-pub(crate) const COPIES: &str = "plugins";
 const LOCK: &str = "host.lock";
 
 /// What was in use.

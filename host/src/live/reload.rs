@@ -1,12 +1,12 @@
 //! From what is asked for now to what is in use: all of it, or nothing.
 
-use super::build::{Builder, Holds, Refused, Why};
+use super::build::Builder;
 use super::declared::{Declared, Key};
 use super::gate;
 use super::record::by_key;
+use super::refused::{Holds, Refused, Why};
 use super::set::Set;
 use super::{Live, Now, bury};
-use crate::admin::Access;
 use crate::{logging, operator};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,7 +37,6 @@ impl Trigger {
 struct Asked {
     declared: Arc<Declared>,
     filter: Option<String>,
-    access: Option<Access>,
     /// What else is to be said.
     notes: Vec<String>,
 }
@@ -56,8 +55,7 @@ struct Ready {
 impl Live {
     /// Loads what has changed and puts it in use. Says what has changed, or why nothing has.
     pub(crate) async fn reload(self: &Arc<Self>, trigger: Trigger) -> Result<String, String> {
-        let _turn = self.turn.lock().await;
-        self.may_change()?;
+        let _turn = self.turn().await?;
         // What is new even if the rest is refused.
         let mut renewed = Vec::new();
         let outcome = match self.asked(trigger, &mut renewed) {
@@ -102,7 +100,7 @@ impl Live {
     fn asked(&self, trigger: Trigger, renewed: &mut Vec<String>) -> Result<Asked, Refused> {
         if trigger == Trigger::File {
             let declared = self.lock().declared.clone();
-            return Ok(Asked { declared, filter: None, access: None, notes: Vec::new() });
+            return Ok(Asked { declared, filter: None, notes: Vec::new() });
         }
         let mut notes = Vec::new();
         // For itself: a certificate that ends soon must not wait for a plugin that does not load.
@@ -127,8 +125,14 @@ impl Live {
             tracing::warn!("{note}");
             notes.push(note);
         }
-        let (declared, access) = (Arc::new(reread.declared), reread.access);
-        Ok(Asked { declared, filter: reread.filter, access, notes })
+        // Likewise: a token that has leaked.
+        if let (Some(access), Some(read)) = (&self.world.access, &reread.access)
+            && let Some(note) = access.renew(read)
+        {
+            renewed.push(note.to_owned());
+            notes.push(note.to_owned());
+        }
+        Ok(Asked { declared: Arc::new(reread.declared), filter: reread.filter, notes })
     }
 
     async fn build(&self, trigger: Trigger, asked: &Asked) -> Result<Ready, Vec<Refused>> {
@@ -164,7 +168,13 @@ impl Live {
         }
         let slots = tokio::task::block_in_place(|| builder.slots(located))?;
         let events = self.world.events.as_ref().map(|(loader, _)| loader);
-        let events = builder.events(declared, events).await?;
+        let events = match builder.events(declared, events).await {
+            Ok(events) => events,
+            Err(refused) => {
+                bury(slots);
+                return Err(refused);
+            }
+        };
         let credentials = match trigger {
             // Not as they were asked for with what rollback has brought back.
             Trigger::File => present.credentials.clone(),
@@ -172,8 +182,14 @@ impl Live {
         };
         let mut set = Set { slots, events, credentials, shadows: Vec::new() };
         let shadows = tokio::task::block_in_place(|| builder.shadows(declared, &set));
-        set.shadows = shadows.map_err(|error| vec![Refused::error(&error)])?;
-        let opens = match gate::check(&present, &set, trigger != Trigger::File) {
+        let checked = match shadows {
+            Ok(shadows) => {
+                set.shadows = shadows;
+                gate::check(&present, &set, trigger != Trigger::File)
+            }
+            Err(error) => Err(vec![Refused::error(&error)]),
+        };
+        let opens = match checked {
             Ok(opens) => opens,
             Err(refused) => {
                 bury(set);
@@ -190,7 +206,7 @@ impl Live {
         asked: Asked,
         ready: Ready,
     ) -> Result<(Vec<String>, Vec<String>), Vec<Refused>> {
-        let Asked { declared, filter, access, mut notes } = asked;
+        let Asked { declared, filter, mut notes } = asked;
         let Ready { set, holds, notes: of_plugins, keys, opens } = ready;
         notes.extend(of_plugins.iter().cloned());
         let mut changes = Vec::new();
@@ -220,9 +236,6 @@ impl Live {
             }
         }
         self.lock().notes = of_plugins;
-        if let (Some(access), Some(read)) = (&self.world.access, access) {
-            notes.extend(access.renew(&read).map(str::to_owned));
-        }
         if let Some(filter) = filter {
             // It was read before, as part of the configuration.
             if logging::change(&filter).is_ok() {
@@ -286,10 +299,9 @@ fn misplaced(set: &Set, why: String) -> Refused {
             .is_some_and(|rest| rest.starts_with(": "))
     });
     let Some(slot) = slot else { return Refused::whole(why) };
-    let (key, content) = (Some(slot.key.clone()), Some(slot.sha256().to_owned()));
     let plugin = &slot.stage.plugin;
-    let info = Some(Box::new(plugin.info.clone()));
-    Refused { key, content, path: plugin.path.clone(), info, why, exhausted: false }
+    let (content, info) = (Some(slot.sha256().to_owned()), Some(Box::new(plugin.info.clone())));
+    Refused::of(slot.key.clone(), plugin.path.clone(), content, info, why)
 }
 
 /// A sentence of what has changed.

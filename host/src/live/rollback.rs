@@ -1,9 +1,9 @@
 //! Bringing the last set back.
 
 use super::Live;
-use super::build::{Why, note};
 use super::gate::stays_closed;
 use super::record::copy;
+use super::refused::{Why, note};
 use super::reload::told;
 use super::set::{Set, short};
 use host_proxy::{Life, State};
@@ -23,8 +23,7 @@ impl Live {
     /// Brings the set before the present one back; the present one is then what a second rollback
     /// brings back. What the files have by then stays out until they change. Who may log in stays.
     pub(super) async fn rollback(self: &Arc<Self>) -> Result<String, NoRollback> {
-        let _turn = self.turn.lock().await;
-        self.may_change().map_err(NoRollback::Refused)?;
+        let _turn = self.turn().await.map_err(NoRollback::Refused)?;
         let (declared, mut set, present, mut holds) = {
             let now = self.lock();
             let (declared, set) = now.before.clone().ok_or(NoRollback::Nothing)?;

@@ -1,6 +1,7 @@
 //! Shadows beside the set in use.
 
-use super::build::{Builder, Exhausted};
+use super::build::Builder;
+use super::refused::Exhausted;
 use super::contents;
 use super::declared::Declared;
 use super::promote;
@@ -72,7 +73,8 @@ impl Builder<'_> {
                     let note = format!("{error:#}; as a shadow it is not taken");
                     tracing::error!("{note}");
                     self.notes.push(note);
-                    slots.extend(present.cloned());
+                    let stays = present.filter(|slot| slot.alone_among(&slots, set).is_ok());
+                    slots.extend(stays.cloned());
                 }
                 Err(error) => return Err(error),
             }

@@ -7,7 +7,7 @@
 //! whether it is whole, is for the reload to find out.
 
 use super::Live;
-use super::build::Why;
+use super::refused::Why;
 use super::declared::File;
 use super::reload::Trigger;
 use notify::event::{AccessKind, AccessMode};
@@ -65,7 +65,7 @@ pub(crate) async fn watch(live: Arc<Live>) {
         let prints = tokio::task::block_in_place(look);
         if seen.as_ref() != Some(&prints) {
             if seen.is_some_and(|(_, trust)| trust != prints.1) {
-                live.forget_refused();
+                live.forget_refused().await;
             }
             seen = Some(prints);
             // It logs what came of it.
@@ -104,7 +104,9 @@ impl Live {
     }
 
     /// What was refused may be trusted by now.
-    fn forget_refused(&self) {
+    async fn forget_refused(&self) {
+        // A reload that is under way would put them back.
+        let Ok(_turn) = self.turn().await else { return };
         self.lock().holds.retain(|_, (_, why)| *why != Why::Refused);
     }
 }

@@ -15,8 +15,8 @@ use tokio_util::task::TaskTracker;
 
 /// The doors. What came in goes on when they are closed.
 pub(super) struct Doors {
-    /// The folder of the control socket, if this host has it, and whether others may write there.
-    control: Option<(PathBuf, bool)>,
+    /// The folder of the control socket, if this host has it.
+    control: Option<PathBuf>,
     operator: Arc<dyn Operator>,
     admin: Option<AdminDoor>,
     open: Vec<JoinHandle<()>>,
@@ -36,7 +36,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 impl Doors {
     /// The doors, still closed.
     pub(super) fn new(
-        control: Option<(PathBuf, bool)>,
+        control: Option<PathBuf>,
         operator: Arc<dyn Operator>,
         admin: Option<AdminDoor>,
     ) -> Self {
@@ -50,8 +50,8 @@ impl Doors {
             let (admin, listener) = (admin.clone(), listener.clone());
             self.open.push(tokio::spawn(admin.serve(listener, self.conversations.clone())));
         }
-        if let Some((folder, exposed)) = &self.control {
-            let socket = control::listen(folder, *exposed)?;
+        if let Some(folder) = &self.control {
+            let socket = control::listen(folder)?;
             let (operator, conversations) = (self.operator.clone(), self.conversations.clone());
             self.open.push(tokio::spawn(control::serve(socket, operator, conversations)));
         }

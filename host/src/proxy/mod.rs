@@ -13,15 +13,14 @@ use crate::config::{AccessTo, Checked, check, with_environment};
 use crate::events::{self, EventLoader, Events, EventsConfig, ProxyLocks};
 use crate::file::{File, FilePlugins};
 use crate::handover::{Inherited, Launcher, Role, supervise::become_one};
-use crate::live::{self, COPIES, Declared, First, Folder, Live, Operated, Record, Source, World};
+use crate::live::{self, Declared, First, Folder, Live, Operated, Record, Source, World};
 use crate::logging;
 use crate::operator::Operator;
 use crate::plugins::Loaders;
 use crate::state;
-use crate::wasm::ModuleLoader;
 use anyhow::{Context, Result};
 use doors::{AdminDoor, Doors};
-use host_proxy::native::{EventSink, HostSide, Loader, LogEvents};
+use host_proxy::native::{EventSink, HostSide, LogEvents};
 use host_proxy::{
     AccessLog, AuditLog, Chain, Client, Listen, LockCheck, MemoryStore, Metrics, Parts, Proxy,
     Server, Tls, Writer,
@@ -142,16 +141,13 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
         metrics.clone(),
         sink,
     );
-    let modules = match &store {
-        Some(store) => ModuleLoader::new(&config, host.clone(), store.clone()),
+    let loaders = match &store {
+        Some(store) => Loaders::new(&config, host, store.clone()),
         None => {
-            let store = Arc::new(host_events::store::MemoryStore::new(STORE));
-            ModuleLoader::new(&config, host.clone(), store)
+            let store = host_events::store::MemoryStore::new(STORE);
+            Loaders::new(&config, host, Arc::new(store))
         }
     };
-    let native = Loader::new(config.state.join(COPIES), host, config.register_timeout);
-    let native = native.with_admission(Arc::new(config.trust.clone()));
-    let loaders = Loaders { native, modules, trust: config.trust.clone() };
     let locks = store.clone().map(|store| Arc::new(ProxyLocks(store)) as Arc<dyn LockCheck>);
     let audit = queue.clone().map(|queue| queue as Arc<dyn AuditLog>);
     let (in_use, drained) = live::in_use();
@@ -179,7 +175,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
     metrics.register(|registry| proxy.traffic.register(registry));
     let scheme = if tls.is_some() { "https" } else { "http" };
     let listening = format!("{scheme}://{}", listener.local_addr()?);
-    let control = folder.is_some().then(|| (config.state.clone(), config.trust.allows_others()));
+    let control = folder.is_some().then(|| config.state.clone());
     let (successors, requests) = mpsc::channel(1);
     let world = World {
         source,

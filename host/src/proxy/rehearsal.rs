@@ -2,13 +2,12 @@
 
 use crate::config::Checked;
 use crate::events::{EventLoader, EventsConfig};
-use crate::live::{COPIES, Declared, First, Record};
+use crate::live::{Declared, First, Record};
 use crate::plugins::Loaders;
-use crate::wasm::ModuleLoader;
 use anyhow::Result;
 use host_events::store::MemoryStore;
-use host_proxy::native::{HostSide, Loader, LogEvents};
-use host_proxy::{Chain, Client, Metrics, Parts};
+use host_proxy::native::{HostSide, LogEvents};
+use host_proxy::{Chain, Client, Metrics};
 use std::sync::Arc;
 
 /// Loads what was asked for, with stores in memory that are thrown away. So what does not load is known
@@ -33,16 +32,11 @@ pub(super) async fn rehearse(
         metrics.clone(),
         Arc::new(LogEvents),
     );
-    let loaders = Loaders {
-        modules: ModuleLoader::new(config, host.clone(), store),
-        native: Loader::new(config.state.join(COPIES), host, config.register_timeout)
-            .with_admission(Arc::new(config.trust.clone())),
-        trust: config.trust.clone(),
-    };
+    let loaders = Loaders::new(config, host, store);
     // The process before is still at it, so its record says that it has not ended; but it has its files
     // in order, and nothing makes up for one that does not load.
     let record = Record { clean: true, ..Record::read(&config.state) };
-    let link = |first: &First| Chain::new(Parts { ..first.parts() }, metrics.clone());
+    let link = |first: &First| Chain::new(first.parts(), metrics.clone());
     let (first, _) = First::load(declared, &record, &loaders, event_loader.as_ref(), link).await?;
     // Nobody has asked to let everybody in: it is the same configuration that is loaded anew, perhaps
     // only since there was no more room for libraries.

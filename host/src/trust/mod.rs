@@ -30,7 +30,6 @@ use file::{FileError, TrustFile};
 use host_proxy::native::{Admission, sha256};
 use permissions::Exposed;
 use signature::Unsigned;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// What the user says of plugins: asked about each one that is to be loaded.
@@ -146,9 +145,7 @@ fn keep(path: &Path, signature: &str) {
     if std::fs::read(path).is_ok_and(|there| there == signature.as_bytes()) {
         return;
     }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    if let Err(error) = made.and_then(|()| replace(path, signature.as_bytes())) {
+    if let Err(error) = replace(path, signature.as_bytes()) {
         tracing::warn!("the signature {} cannot be kept: {error}", path.display());
     }
 }

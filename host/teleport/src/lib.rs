@@ -25,7 +25,6 @@ mod event;
 mod hex;
 mod json;
 mod lock;
-mod log_limit;
 mod marks;
 mod metrics;
 mod outlet;

@@ -2,13 +2,13 @@
 
 use crate::config::Config;
 use crate::error::Failure;
-use crate::log_limit::LogLimit;
 use crate::marks::Room;
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
 use crate::rpc::Rpc;
 use std::sync::Arc;
 use std::time::Duration;
+use host_lines::LogLimit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 

@@ -3,7 +3,6 @@
 
 use crate::bulk::Days;
 use crate::config::Timing;
-use crate::log_limit::LogLimit;
 use crate::marks::Room;
 use crate::metrics::Metrics;
 use crate::sessions::Sessions;
@@ -11,6 +10,7 @@ use crate::state::{Changes, Folder};
 use crate::windowed::Windows;
 use std::sync::Arc;
 use std::time::Duration;
+use host_lines::LogLimit;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 

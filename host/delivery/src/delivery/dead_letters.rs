@@ -1,7 +1,7 @@
 //! Events that a sink has refused for good.
 
 use crate::event::Event;
-use crate::log_limit::LogLimit;
+use host_lines::LogLimit;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::fs::OpenOptions;

@@ -6,13 +6,13 @@ use super::journal::Journal;
 use super::memory::{Memory, Seen};
 use super::window::Room;
 use crate::event::{Event, Key};
-use crate::log_limit::LogLimit;
 use crate::metrics::SinkMetrics;
 use crate::sink::{Failure, Later, Limits, Sink};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use host_lines::LogLimit;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep_until;
 

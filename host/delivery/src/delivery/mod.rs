@@ -11,13 +11,13 @@ pub use dead_letters::NAME as DEAD_LETTERS;
 pub use window::Window;
 
 use crate::event::{Event, Item};
-use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::retry::Retry;
 use crate::sink::Sink;
 use dead_letters::DeadLetters;
 use futures_util::future::join_all;
 use gate::Gate;
+use host_lines::LogLimit;
 use journal::Journal;
 use lane::Lane;
 use memory::Memory;

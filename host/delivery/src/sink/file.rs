@@ -1,10 +1,11 @@
 //! Events as lines of a file (NDJSON).
 
-use super::rotating::{Rotating, Rotation};
+pub use host_lines::Rotation;
+
 use super::{Delivering, Failure, Limits, Sink, line};
 use crate::event::Event;
+use host_lines::Rotating;
 use serde::Deserialize;
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,18 +20,8 @@ pub struct Config {
     /// sync is for everything that has queued up while the one before it took its time.
     #[serde(default = "yes")]
     pub fsync: bool,
-    /// When another file is begun. Default: never.
-    pub rotate: Option<Rotate>,
-}
-
-/// `rotate = { bytes = 100000000, keep = 10 }`.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rotate {
-    /// When it has so many bytes.
-    pub bytes: u64,
-    /// So many old ones are kept, and older ones deleted.
-    pub keep: u32,
+    /// When another file is begun: `{ bytes = 100000000, keep = 10 }`. Default: never.
+    pub rotate: Option<Rotation>,
 }
 
 fn yes() -> bool {
@@ -39,37 +30,17 @@ fn yes() -> bool {
 
 /// Appends events to a file, one JSON object a line. If somebody moves or deletes it another is begun.
 pub struct File {
-    config: Config,
-    /// None after a failure: somebody may have mended it when it is opened the next time.
-    file: Arc<Mutex<Option<Rotating>>>,
+    file: Arc<Mutex<Rotating>>,
+    fsync: bool,
 }
 
 impl File {
     /// Opens the file, or creates it. An error names it.
-    pub fn open(config: Config) -> Result<Self, String> {
-        let file = config.open().map_err(|error| format!("{}: {error}", config.path.display()))?;
-        Ok(Self { config, file: Arc::new(Mutex::new(Some(file))) })
-    }
-}
-
-impl Config {
-    fn open(&self) -> io::Result<Rotating> {
-        let never = Rotate { bytes: u64::MAX, keep: 0 };
-        let Rotate { bytes, keep } = self.rotate.unwrap_or(never);
-        Rotating::open(&self.path, Rotation { bytes, keep })
-    }
-
-    fn append(&self, file: &mut Option<Rotating>, lines: &[u8]) -> io::Result<()> {
-        let mut opened = match file.take().filter(Rotating::is_in_place) {
-            Some(file) => file,
-            None => self.open()?,
-        };
-        opened.append(lines)?;
-        if self.fsync {
-            opened.sync()?;
-        }
-        *file = Some(opened);
-        Ok(())
+    pub fn open(config: &Config) -> Result<Self, String> {
+        let Config { path, fsync, rotate } = config;
+        let file = Rotating::open(path, rotate.unwrap_or(Rotation::NEVER));
+        let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self { file: Arc::new(Mutex::new(file)), fsync: *fsync })
     }
 }
 
@@ -79,17 +50,16 @@ impl Sink for File {
         for event in events {
             line(event.json(), &mut lines);
         }
-        let (config, file) = (self.config.clone(), self.file.clone());
+        let (file, fsync) = (self.file.clone(), self.fsync);
         let written = tokio::task::spawn_blocking(move || {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            config.append(&mut file, &lines)
+            let written =
+                file.append(&lines).and_then(|()| if fsync { file.sync() } else { Ok(()) });
+            written.map_err(|error| format!("{} cannot be written: {error}", file.path().display()))
         });
-        Box::pin(async move {
-            let written = written.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-            written.map_err(|error| {
-                let path = self.config.path.display();
-                Failure::passing(format!("{path} cannot be written: {error}"))
-            })
+        Box::pin(async {
+            let written = written.await.unwrap_or_else(|error| Err(error.to_string()));
+            written.map_err(Failure::passing)
         })
     }
 

@@ -12,7 +12,6 @@ pub mod file;
 pub mod fluentd;
 pub mod http;
 mod line;
-pub mod rotating;
 pub mod stdout;
 pub mod syslog;
 

@@ -2,7 +2,7 @@
 
 use crate::kit::{Tracker, failing_for, finish, json, named, outlet, start};
 use host_delivery::config::Kind;
-use host_delivery::sink::file::{Config, Rotate};
+use host_delivery::sink::file::{Config, Rotation};
 use host_delivery::sink::stdout::Lines;
 use host_delivery::{Outlet, SinkConfig};
 use std::fs;
@@ -37,7 +37,7 @@ async fn a_file_has_a_line_for_each_event_in_order_and_grows() {
 async fn it_is_put_aside_by_size() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.ndjson");
-    let rotate = Some(Rotate { bytes: json(0).len() as u64 + 5, keep: 2 });
+    let rotate = Some(Rotation { bytes: json(0).len() as u64 + 5, keep: 2 });
     let delivery = start(vec![outlet(Kind::File(Config { rotate, ..file(&path) }))]);
     for number in 0..4 {
         let events = Tracker::new();

@@ -2,6 +2,8 @@
 //!
 //! The event inside stays bytes: an event that no plugin changes is not decoded on its way back.
 
+use super::Failure;
+use crate::pool::CallError;
 use bytes::Bytes;
 use prost::encoding::{
     DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint,
@@ -72,8 +74,15 @@ impl Answer {
     }
 }
 
+/// The responses to a batch, one after another. Whoever asked has counted them.
+pub(super) fn each(mut output: &[u8]) -> impl Iterator<Item = Result<&[u8], Failure>> {
+    std::iter::from_fn(move || {
+        (!output.is_empty()).then(|| delimited(&mut output).map_err(|error| CallError::Garbage(error.into()).into()))
+    })
+}
+
 /// Takes bytes with their length before them.
-pub(super) fn delimited<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], String> {
+fn delimited<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], String> {
     let length = decode_varint(rest).map_err(|error| format!("a length that is none: {error}"))?;
     let taken = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length));
     let Some((bytes, behind)) = taken else {

@@ -1,5 +1,6 @@
 //! One event plugin: its pool, how it is asked, and what happens when it fails.
 
+mod ask;
 mod entry;
 mod health;
 mod manifest;
@@ -11,22 +12,14 @@ pub use message::Answer;
 use crate::codec::CodecError;
 use crate::event::Event;
 use crate::functions::{Lent, Services, functions};
-use crate::log_limit::LogLimit;
 use crate::metrics::{Counts, Metrics, PluginMetrics};
 use crate::pool::{BuildError, CallError, Pool, PoolBuilder};
-use bytes::Bytes;
 use entry::Entry;
 use health::Health;
+use host_lines::LogLimit;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// So many events go into one call at most, and so many bytes of them: a call ends soon enough that
-/// no event waits long behind others.
-const BATCH: usize = 256;
-const BATCH_BYTES: usize = 256 << 10;
-/// So many calls are handed to a slot at a time where each event has one of its own.
-const CALLS: usize = 64;
 
 /// An event plugin, ready to be asked.
 pub struct EventPlugin {
@@ -132,203 +125,6 @@ impl EventPlugin {
         self.health.rests(Instant::now())
     }
 
-    /// Asks the plugin about events; those that it skips are `None` afterwards. Each keeps its
-    /// place. Many go into one call if the plugin can take that.
-    pub async fn handle(&self, events: &mut [Option<Event>]) -> Result<(), Stopped> {
-        match &self.entry {
-            Entry::Json(one) | Entry::Protobuf { one, many: None } => {
-                self.handle_each(one, events).await?;
-            }
-            Entry::Protobuf { one, many: Some(many) } => {
-                let mut rest = events;
-                while !rest.is_empty() {
-                    let mut input = Vec::new();
-                    let count = self.fill(rest, &mut input);
-                    let (batch, behind) = rest.split_at_mut(count);
-                    match batch {
-                        [_] => self.handle_each(one, batch).await?,
-                        batch => self.handle_batch(one, many, batch, input).await?,
-                    }
-                    rest = behind;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A call for each event, in the order of the events.
-    async fn handle_each(
-        &self,
-        one: &Arc<str>,
-        mut events: &mut [Option<Event>],
-    ) -> Result<(), Stopped> {
-        while !events.is_empty() {
-            let inputs = events.iter_mut().filter_map(|place| self.input(place).ok().flatten());
-            let inputs: Vec<_> = inputs.take(CALLS).collect();
-            let mut answers = match inputs.is_empty() {
-                true => Vec::new(),
-                false => self.ask_each(one, inputs).await,
-            }
-            .into_iter();
-            let mut done = 0;
-            for place in &mut *events {
-                match self.is_asked(place) {
-                    // What has no form that the plugin could be asked about goes on as it is.
-                    Err(error) => self.unreadable(&error),
-                    Ok(false) => {}
-                    Ok(true) => {
-                        let Some(answer) = answers.next() else { break };
-                        let answer = answer.and_then(|output| self.read(output, place));
-                        self.settle(place, answer)?;
-                    }
-                }
-                done += 1;
-            }
-            events = &mut events[done..];
-        }
-        Ok(())
-    }
-
-    /// What the plugin is asked about an event, unless there is none.
-    fn input(&self, place: &mut Option<Event>) -> Result<Option<Vec<u8>>, CodecError> {
-        let Some(event) = place else { return Ok(None) };
-        if let Entry::Json(_) = self.entry {
-            return Ok(Some(event.json().to_vec()));
-        }
-        let one_of = event.one_of()?;
-        let mut input = Vec::with_capacity(one_of.len() + 8);
-        message::encode_request(one_of, &mut input);
-        Ok(Some(input))
-    }
-
-    /// Whether [`Self::input`] has something.
-    fn is_asked(&self, place: &mut Option<Event>) -> Result<bool, CodecError> {
-        match (place, &self.entry) {
-            (None, _) => Ok(false),
-            (Some(_), Entry::Json(_)) => Ok(true),
-            (Some(event), Entry::Protobuf { .. }) => event.one_of().map(|_| true),
-        }
-    }
-
-    /// What the plugin has answered.
-    fn read(&self, output: Vec<u8>, place: &mut Option<Event>) -> Result<Answer, Failure> {
-        let Some(event) = place else { return Ok(Answer::Skip) };
-        match self.entry {
-            Entry::Json(_) => read_json(output, event),
-            Entry::Protobuf { .. } => match event.one_of() {
-                Ok(one_of) => decode(&output, one_of),
-                Err(error) => Err(garbage(error.to_string())),
-            },
-        }
-    }
-
-    /// One call for many events; if it fails, a call for each of them.
-    async fn handle_batch(
-        &self,
-        one: &Arc<str>,
-        many: &Arc<str>,
-        batch: &mut [Option<Event>],
-        input: Vec<u8>,
-    ) -> Result<(), Stopped> {
-        if input.is_empty() {
-            return Ok(());
-        }
-        let asked = batch.iter_mut().flatten().filter_map(|event| event.one_of().ok()).count();
-        let answers = match self.ask_batch(many, input, asked).await {
-            Ok(output) => decode_batch(&output, batch),
-            Err(failure) => Err(failure),
-        };
-        match answers {
-            Ok(answers) => {
-                let mut answers = answers.into_iter();
-                for place in batch {
-                    let asked = place.as_mut().is_some_and(|event| event.one_of().is_ok());
-                    if let Some(answer) = asked.then(|| answers.next()).flatten() {
-                        self.settle(place, answer)?;
-                    }
-                }
-            }
-            Err(_) => self.handle_each(one, batch).await?,
-        }
-        Ok(())
-    }
-
-    /// Writes requests for as many events as one call takes; says how many places that are.
-    fn fill(&self, events: &mut [Option<Event>], input: &mut Vec<u8>) -> usize {
-        let mut asked = 0;
-        for (index, place) in events.iter_mut().enumerate() {
-            if asked == BATCH || input.len() >= BATCH_BYTES {
-                return index;
-            }
-            if let Some(one_of) = self.one_of(place) {
-                message::encode_delimited(&one_of, input);
-                asked += 1;
-            }
-        }
-        events.len()
-    }
-
-    /// The event in protobuf. What has no such form goes on as it is: no plugin can be asked.
-    fn one_of(&self, place: &mut Option<Event>) -> Option<Bytes> {
-        match place.as_mut()?.one_of() {
-            Ok(one_of) => Some(one_of.clone()),
-            Err(error) => {
-                self.unreadable(&error);
-                None
-            }
-        }
-    }
-
-    /// One call about many events.
-    async fn ask_batch(
-        &self,
-        export: &Arc<str>,
-        input: Vec<u8>,
-        count: usize,
-    ) -> Result<Vec<u8>, Failure> {
-        let begin = Instant::now();
-        if let Some(rest) = self.health.rests(begin) {
-            return Err(Failure::Resting(rest));
-        }
-        let output = self.pool.run(export.clone(), input, Some(count)).await;
-        self.metrics.call_took(begin.elapsed());
-        if output.is_ok() {
-            self.health.succeeded();
-        }
-        Ok(output?)
-    }
-
-    /// A call for each input. There are answers to those up to one that has spoiled the instance, and to
-    /// the first in any case.
-    async fn ask_each(
-        &self,
-        export: &Arc<str>,
-        inputs: Vec<Vec<u8>>,
-    ) -> Vec<Result<Vec<u8>, Failure>> {
-        let begin = Instant::now();
-        if let Some(rest) = self.health.rests(begin) {
-            return inputs.iter().map(|_| Err(Failure::Resting(rest))).collect();
-        }
-        let answers = self.pool.run_each(export.clone(), inputs).await;
-        let took = begin.elapsed() / u32::try_from(answers.len()).unwrap_or(1);
-        for answer in &answers {
-            self.metrics.call_took(took);
-            match answer {
-                Err(error) if error.is_costly() => {
-                    if let Some(rest) = self.health.failed(Instant::now()) {
-                        tracing::error!(
-                            plugin = &*self.name,
-                            "an event plugin fails again and again and rests for {rest:?}"
-                        );
-                    }
-                }
-                Err(_) => {}
-                Ok(_) => self.health.succeeded(),
-            }
-        }
-        answers.into_iter().map(|answer| answer.map_err(Failure::from)).collect()
-    }
-
     /// Does to an event what the plugin, or its failure, says.
     fn settle(
         &self,
@@ -424,42 +220,4 @@ pub(crate) fn builder(
         None => builder,
     };
     builder.slot_functions(move |state| functions(&lent, state))
-}
-
-fn garbage(what: impl Into<Arc<str>>) -> Failure {
-    CallError::Garbage(what.into()).into()
-}
-
-fn decode(response: &[u8], one_of: &[u8]) -> Result<Answer, Failure> {
-    Answer::decode(response, one_of).map_err(garbage)
-}
-
-/// Reads the answers to the events of a batch that were asked about.
-fn decode_batch(
-    output: &[u8],
-    batch: &mut [Option<Event>],
-) -> Result<Vec<Result<Answer, Failure>>, Failure> {
-    let mut rest = output;
-    let mut answers = Vec::with_capacity(batch.len());
-    for event in batch.iter_mut().flatten() {
-        let Ok(one_of) = event.one_of() else { continue };
-        let response = message::delimited(&mut rest).map_err(garbage)?;
-        answers.push(decode(response, one_of));
-    }
-    Ok(answers)
-}
-
-/// Reads what a JSON plugin returned.
-fn read_json(json: Vec<u8>, event: &Event) -> Result<Answer, Failure> {
-    if json.is_empty() {
-        return Ok(Answer::Skip);
-    }
-    if json == event.json()[..] {
-        return Ok(Answer::Keep);
-    }
-    let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&json);
-    match object {
-        Ok(_) => Ok(Answer::Change(json.into())),
-        Err(error) => Err(garbage(format!("no JSON object: {error}"))),
-    }
 }

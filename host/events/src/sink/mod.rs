@@ -2,11 +2,10 @@
 
 mod file;
 mod log;
-mod rotating;
 
 pub use file::FileSink;
 pub use log::LogSink;
-pub use rotating::{Rotating, Rotation};
+pub use host_lines::{Rotating, Rotation};
 
 use crate::event::Event;
 use std::future::Future;

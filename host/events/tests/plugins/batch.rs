@@ -77,3 +77,13 @@ async fn what_is_no_event_goes_on_and_the_rest_of_its_batch_is_asked_about() {
     }
     assert!(world.scraped().contains(r#"plugin="skip",became="unreadable"} 3"#));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_event_is_counted_once_however_often_its_batch_is_asked_about() {
+    let world = World::new();
+    let plugin = world.load(manifest("trap_on")).await;
+    let after = ask(&plugin, vec![Event::new("no json"), login("trap-now"), login("c")]).await;
+    assert!(after.iter().all(Option::is_some));
+    let scraped = world.scraped();
+    assert!(scraped.contains(r#"plugin="trap_on",became="unreadable"} 1"#), "{scraped}");
+}

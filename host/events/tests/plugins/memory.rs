@@ -59,9 +59,43 @@ async fn an_output_that_is_not_the_guests_is_refused() {
     for (offset, length) in
         [(-8, i64::MAX), (4096, -1), (294, -100), (0, 1 << 23), (i64::MAX, 1), (1 << 33, 8)]
     {
-        let input = [i64::to_le_bytes(offset), i64::to_le_bytes(length)].concat();
-        let error = plugin.pool().call::<Vec<u8>>("output_set", input).await.unwrap_err();
+        let call = |offset: i64, length: i64| {
+            let input = [offset.to_le_bytes(), length.to_le_bytes()].concat();
+            plugin.pool().call::<Vec<u8>>("output_set", input)
+        };
+        // Also where memory was read before, of which the host takes notice.
+        for _ in 0..2 {
+            assert_eq!(call(4096, 8).await.unwrap().len(), 8);
+        }
+        let error = call(offset, length).await.unwrap_err();
         assert!(matches!(error, CallError::Trap(_)), "{offset} {length}: {error}");
+    }
+}
+
+/// What is known of an instance's memory is of no use for the next one, whose memory is smaller.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_follows_has_a_memory_of_its_own() {
+    const LARGE: usize = 4 << 20;
+    let text = format!(
+        r#"(module
+  (import "extism:host/env" "alloc" (func $alloc (param i64) (result i64)))
+  (import "extism:host/env" "output_set" (func $output_set (param i64 i64)))
+  (func $large (call $output_set (call $alloc (i64.const {LARGE})) (i64.const {LARGE})))
+  (func (export "large") (result i32) (call $large) (i32.const 0))
+  (func (export "_start") (call $large))
+  (func (export "trap") unreachable)
+  (func (export "far") (result i32)
+    (call $output_set (i64.const {LARGE}) (i64.const 8)) (i32.const 0)))"#
+    );
+    let pool = Pool::builder("next", wat::parse_str(text).unwrap()).concurrency(1);
+    let pool = pool.build().await.unwrap();
+    let call = |export: &str| pool.call::<Vec<u8>>(export, "");
+    for last in ["trap", "_start"] {
+        assert_eq!(call("large").await.unwrap().len(), LARGE);
+        assert_eq!(call("far").await.unwrap().len(), 8, "it is there now");
+        assert_eq!(call(last).await.is_ok(), last == "_start");
+        let error = call("far").await.unwrap_err();
+        assert!(matches!(error, CallError::Trap(_)), "after {last}: {error}");
     }
 }
 

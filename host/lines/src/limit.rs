@@ -5,21 +5,26 @@ use std::time::{Duration, Instant};
 
 /// Holds back lines that would fill the log.
 #[derive(Debug, Default)]
-pub(crate) struct LogLimit(Mutex<(Option<Instant>, u64)>);
+pub struct LogLimit(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    last: Option<Instant>,
+    held_back: u64,
+}
 
 impl LogLimit {
     const EVERY: Duration = Duration::from_secs(1);
 
     /// Whether a line may be written now; with how many were held back since the last one.
-    pub(crate) fn allow(&self) -> Option<u64> {
+    pub fn allow(&self) -> Option<u64> {
         let now = Instant::now();
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (last, held_back) = &mut *state;
-        if last.is_some_and(|last| now.duration_since(last) < Self::EVERY) {
-            *held_back += 1;
+        if state.last.is_some_and(|last| now.duration_since(last) < Self::EVERY) {
+            state.held_back += 1;
             return None;
         }
-        *last = Some(now);
-        Some(std::mem::take(held_back))
+        state.last = Some(now);
+        Some(std::mem::take(&mut state.held_back))
     }
 }

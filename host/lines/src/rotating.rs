@@ -1,0 +1,213 @@
+//! A file that is put aside when it has its size: `events.ndjson`, `events.ndjson.1`, and so on, the
+//! highest number the oldest. (The crates for this panic where a folder cannot be written.)
+
+use crate::LogLimit;
+use serde::Deserialize;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, rename};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// When a file is put aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rotation {
+    /// When it has so many bytes.
+    pub bytes: u64,
+    /// So many old ones are kept, and older ones deleted.
+    pub keep: u32,
+}
+
+impl Rotation {
+    /// It is never put aside.
+    pub const NEVER: Self = Self { bytes: u64::MAX, keep: 0 };
+}
+
+/// A file of lines, in pieces of a size. If somebody moves or deletes it another is begun.
+#[derive(Debug)]
+pub struct Rotating {
+    path: PathBuf,
+    rotation: Rotation,
+    /// None after an error: somebody may have mended it when it is opened the next time.
+    open: Option<Open>,
+    log: LogLimit,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    length: u64,
+}
+
+impl Rotating {
+    /// Opens the file at its end, or creates it.
+    pub fn open(path: &Path, rotation: Rotation) -> io::Result<Self> {
+        let open = Some(Open::at(path)?);
+        Ok(Self { path: path.to_owned(), rotation, open, log: LogLimit::default() })
+    }
+
+    /// The file's name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends whole lines. After an error none of them is there; should not even that be to be had of the
+    /// disk, a line that was cut ends when the file is opened again, which the next call does.
+    pub fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        let mut open = match self.open.take().filter(|open| open.is_at(&self.path)) {
+            Some(open) => open,
+            None => Open::at(&self.path)?,
+        };
+        if open.length > 0 && open.length + lines.len() as u64 > self.rotation.bytes {
+            match self.rotate(&open) {
+                Ok(fresh) => open = fresh,
+                // A file that is too large is better than lines that are lost.
+                Err(error) => {
+                    if let Some(unlogged) = self.log.allow() {
+                        let path = self.path.display();
+                        tracing::error!(
+                            unlogged,
+                            "{path} grows, since it cannot be put aside: {error}"
+                        );
+                    }
+                }
+            }
+        }
+        open.append(lines)?;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// Waits until what was appended is on disk.
+    pub fn sync(&self) -> io::Result<()> {
+        self.open.as_ref().map_or(Ok(()), |open| open.file.sync_data())
+    }
+
+    fn rotate(&self, open: &Open) -> io::Result<Open> {
+        open.file.sync_data()?;
+        for number in (0..self.rotation.keep).rev() {
+            let from = self.numbered(number);
+            if from.try_exists()? {
+                rename(from, self.numbered(number + 1))?;
+            }
+        }
+        if self.rotation.keep == 0 {
+            std::fs::remove_file(&self.path)?;
+        }
+        Open::at(&self.path)
+    }
+
+    fn numbered(&self, number: u32) -> PathBuf {
+        if number == 0 {
+            return self.path.clone();
+        }
+        let mut name = OsString::from(&self.path);
+        name.push(format!(".{number}"));
+        name.into()
+    }
+}
+
+impl Open {
+    fn at(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        let mut file = options.create(true).read(true).append(true).mode(0o640).open(path)?;
+        let mut length = file.metadata()?.len();
+        // A crash, or a full disk, may have cut the last line.
+        if length > 0 {
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+            if last != *b"\n" {
+                file.write_all(b"\n")?;
+                length += 1;
+            }
+        }
+        Ok(Self { file, length })
+    }
+
+    /// Whether it is still the file of that name.
+    fn is_at(&self, path: &Path) -> bool {
+        let there = std::fs::metadata(path).and_then(|there| Ok((there, self.file.metadata()?)));
+        there.is_ok_and(|(there, ours)| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
+    }
+
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.file.write_all(lines) {
+            self.file.set_len(self.length)?;
+            return Err(error);
+        }
+        self.length += lines.len() as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{read_to_string, write};
+
+    fn folder() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events");
+        (folder, path)
+    }
+
+    #[test]
+    fn the_oldest_goes_and_no_line_is_split() {
+        let (folder, path) = folder();
+        let mut file = Rotating::open(&path, Rotation { bytes: 10, keep: 2 }).unwrap();
+        for line in ["1234567\n", "abcdefg\n", "two\nmore\n", "long, longer, longest\n", "x\n"] {
+            file.append(line.as_bytes()).unwrap();
+        }
+        let read = |name: &str| read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(read("events"), "x\n");
+        assert_eq!(read("events.1"), "long, longer, longest\n");
+        assert_eq!(read("events.2"), "two\nmore\n");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_file_that_is_there_grows_and_a_line_cut_by_a_crash_ends() {
+        let (_folder, path) = folder();
+        write(&path, "whole\ncu").unwrap();
+        let rotation = Rotation { bytes: 1000, keep: 1 };
+        Rotating::open(&path, rotation).unwrap().append(b"next\n").unwrap();
+        Rotating::open(&path, rotation).unwrap().append(b"last\n").unwrap();
+        assert_eq!(read_to_string(path).unwrap(), "whole\ncu\nnext\nlast\n");
+    }
+
+    #[test]
+    fn one_that_is_moved_or_deleted_is_begun_anew() {
+        let (folder, path) = folder();
+        let mut file = Rotating::open(&path, Rotation::NEVER).unwrap();
+        file.append(b"1\n").unwrap();
+        rename(&path, folder.path().join("moved")).unwrap();
+        file.append(b"2\n").unwrap();
+        std::fs::remove_file(&path).unwrap();
+        file.append(b"3\n").unwrap();
+        assert_eq!(read_to_string(folder.path().join("moved")).unwrap(), "1\n");
+        assert_eq!(read_to_string(path).unwrap(), "3\n");
+    }
+
+    #[test]
+    fn after_an_error_it_is_opened_again() {
+        let (folder, _) = folder();
+        let inner = folder.path().join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        let path_in = inner.join("events");
+        let mut file = Rotating::open(&path_in, Rotation::NEVER).unwrap();
+        rename(&inner, folder.path().join("elsewhere")).unwrap();
+        assert!(file.append(b"1\n").is_err());
+        std::fs::create_dir(&inner).unwrap();
+        file.append(b"2\n").unwrap();
+        assert_eq!(read_to_string(path_in).unwrap(), "2\n");
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_an_error() {
+        let (folder, _) = folder();
+        let nowhere = folder.path().join("no/such/folder");
+        assert!(Rotating::open(&nowhere, Rotation { bytes: 1, keep: 1 }).is_err());
+    }
+}
