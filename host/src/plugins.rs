@@ -3,6 +3,7 @@
 use crate::Usage;
 use crate::config::Checked;
 use crate::file::PluginTable;
+use crate::operator::short;
 use crate::state::COPIES;
 use crate::trust::Trust;
 use crate::wasm::{ModuleLoader, Sandbox, info_of, is_module};
@@ -170,7 +171,7 @@ fn describe(plugin: &Plugin, place: Place) {
         name = info.name,
         version = info.version,
         interface = info.interface,
-        sha256 = &info.sha256[..12.min(info.sha256.len())],
+        sha256 = short(&info.sha256),
         offers = plugin.offers.list().join(", "),
         "loaded {}",
         plugin.path.display()

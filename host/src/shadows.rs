@@ -3,6 +3,7 @@
 use crate::Usage;
 use crate::cli::ProxyArgs;
 use crate::file::{FilePlugins, ShadowTable};
+use crate::operator::short;
 use crate::operator::{self, date};
 use crate::plugins::Asked;
 use crate::wasm::Sandbox;
@@ -79,7 +80,7 @@ impl AskedShadow {
             place = place.as_str(),
             name = info.name,
             version = info.version,
-            sha256 = &info.sha256[..12.min(info.sha256.len())],
+            sha256 = short(&info.sha256),
             compared_with = replaces.as_deref().unwrap_or("what is built in, or nothing"),
             "{} is a shadow: it sees copies of requests",
             path.display()

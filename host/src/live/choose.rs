@@ -5,7 +5,7 @@ use super::contents;
 use super::declared::Key;
 use super::record::{Entry, copy};
 use super::refused::{Why, note};
-use super::set::short;
+use crate::operator::short;
 use host_proxy::native::Content;
 use std::collections::HashSet;
 use std::path::PathBuf;

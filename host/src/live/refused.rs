@@ -1,7 +1,7 @@
 //! Why something is not taken, and what stays out.
 
 use super::declared::Key;
-use super::set::short;
+use crate::operator::short;
 use host_proxy::native::Info;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

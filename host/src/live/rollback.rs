@@ -5,7 +5,8 @@ use super::gate::stays_closed;
 use super::record::copy;
 use super::refused::{Why, note};
 use super::reload::told;
-use super::set::{Set, short};
+use super::set::Set;
+use crate::operator::short;
 use host_proxy::{Life, State};
 use std::sync::Arc;
 

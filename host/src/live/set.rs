@@ -4,6 +4,7 @@ use super::declared::Key;
 use super::promote::Promotion;
 use super::record::Entry;
 use super::shadows::ShadowSlot;
+use crate::operator::short;
 use crate::plugins::Settings;
 use host_events::{EventPlugin, Manifest};
 use host_proxy::{Credentials, Life, Parts, Place, Policy, Stage, State};
@@ -224,9 +225,4 @@ impl Set {
 fn named(stage: &Stage) -> String {
     let info = &stage.plugin.info;
     format!("{} {} ({})", info.name, info.version, short(&info.sha256))
-}
-
-/// As much of a hash as people compare.
-pub(crate) fn short(sha256: &str) -> &str {
-    sha256.get(..12).unwrap_or(sha256)
 }

@@ -4,7 +4,7 @@
 mod present;
 mod status;
 
-pub(crate) use present::{date, kind, micros};
+pub(crate) use present::{date, kind, micros, short};
 
 pub use status::{
     Chain, Difference, EventPlugin, Generations, Log, Plugin, Policy, Pool, Queue, Reload, Shadow,

@@ -113,6 +113,11 @@ impl status::Store {
     }
 }
 
+/// As much of a hash as people compare.
+pub(crate) fn short(sha256: &str) -> &str {
+    sha256.get(..12).unwrap_or(sha256)
+}
+
 /// A time as it is shown.
 pub(crate) fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6

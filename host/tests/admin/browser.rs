@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Gives the browser its pipes as files 3 and 4, where it looks for them.
@@ -175,7 +175,10 @@ impl Tab {
     /// Waits until an expression is true, of this page or of the one that comes after it.
     pub(crate) fn until(&mut self, expression: &str) {
         let until = UNTIL.replace("EXPRESSION", expression);
-        while self.try_eval(&until).is_err() {}
+        let end = Instant::now() + LIMIT;
+        while let Err(error) = self.try_eval(&until) {
+            assert!(Instant::now() < end, "{expression}: {error}");
+        }
     }
 
     /// What the page shows in the elements of a selector, each as a text.

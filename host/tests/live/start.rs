@@ -1,9 +1,11 @@
 //! What a start makes of the record of the last run, and of the copies.
 
 use crate::kit::{Running, marked, plugin, put};
-use fixtures::{Host, Launch, Upstream};
+use fixtures::{Host, Launch, Upstream, library};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::thread;
+use std::time::{Duration, Instant};
 
 #[test]
 fn after_an_orderly_end_what_does_not_load_stops_the_start() {
@@ -183,12 +185,23 @@ fn a_start_that_fails_at_last_is_no_kill() {
     assert!(clean(&it), "the next start is strict");
 }
 
-/// While it drains a file changes: the record of the end is the last.
+/// A plugin that is being loaded may take long; the end does not wait for it, and the record of the end is
+/// the last.
 #[test]
-fn nothing_changes_once_the_host_has_ended() {
-    let it = Running::start(&["--drain-delay=0s"]);
-    put(&it.file("a.so"), &marked("marked", 2));
-    assert!(it.host.stop().success());
+fn a_change_that_hangs_does_not_keep_the_host_from_its_end() {
+    let it = Running::start(&["--no-watch", "--drain-delay=0s", "--register-timeout=60s"]);
+    put(&it.file("a.so"), &fs::read(library("hangs-in-register")).unwrap());
+    thread::scope(|scope| {
+        let told = scope.spawn(|| it.tell(&["reload"]));
+        // It was copied, and is about to register.
+        let copies = || fs::read_dir(it.file("state/plugins")).unwrap().flatten();
+        let libraries = || copies().filter(|it| it.path().extension().is_some_and(|it| it == "so"));
+        it.until("the copy", || libraries().count() == 2);
+        let begin = Instant::now();
+        assert!(it.host.stop().success());
+        assert!(begin.elapsed() < Duration::from_secs(30), "it has waited for the plugin");
+        told.join().unwrap();
+    });
     let record = fs::read_to_string(it.file("state/plugins.json")).unwrap();
     assert!(record.contains("\"clean\": true"), "{record}");
 }

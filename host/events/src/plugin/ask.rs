@@ -2,7 +2,7 @@
 //! not, or if the one call fails.
 
 use super::entry::Entry;
-use super::{Answer, EventPlugin, Failure, Stopped, message};
+use super::{Answer, EventPlugin, Failure, OnError, Stopped, message};
 use crate::codec::CodecError;
 use crate::event::Event;
 use crate::pool::CallError;
@@ -52,9 +52,11 @@ impl EventPlugin {
         one: &Arc<str>,
         mut events: &mut [Option<Event>],
     ) -> Result<(), Stopped> {
+        // What ends all ends it before the next event has its effects: it comes again.
+        let most = if self.on_error == OnError::Stop { 1 } else { CALLS };
         while !events.is_empty() {
             let inputs = events.iter_mut().filter_map(|place| self.input(place).ok().flatten());
-            let inputs: Vec<_> = inputs.take(CALLS).collect();
+            let inputs: Vec<_> = inputs.take(most).collect();
             let answers = self.ask_each(one, inputs).await;
             let done = self.settle_each(events, answers.into_iter())?;
             events = &mut events[done..];
@@ -90,13 +92,10 @@ impl EventPlugin {
         input: Vec<u8>,
         count: usize,
     ) -> Option<Vec<u8>> {
-        let begin = Instant::now();
-        if self.health.rests(begin).is_some() {
+        if self.health.rests(Instant::now()).is_some() {
             return None;
         }
-        let output = self.pool.run(export.clone(), input, Some(count)).await;
-        self.metrics.call_took(begin.elapsed());
-        let output = output.ok()?;
+        let output = self.pool.run(export.clone(), input, Some(count)).await.ok()?;
         self.health.succeeded();
         Some(output)
     }
@@ -111,14 +110,11 @@ impl EventPlugin {
         if inputs.is_empty() {
             return Vec::new();
         }
-        let begin = Instant::now();
-        if let Some(rest) = self.health.rests(begin) {
+        if let Some(rest) = self.health.rests(Instant::now()) {
             return inputs.iter().map(|_| Err(Failure::Resting(rest))).collect();
         }
         let answers = self.pool.run_each(export.clone(), inputs).await;
-        let took = begin.elapsed() / u32::try_from(answers.len()).unwrap_or(1);
         for answer in &answers {
-            self.metrics.call_took(took);
             match answer {
                 Ok(_) => self.health.succeeded(),
                 Err(error) if error.is_costly() => self.fares_badly(),

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender};
 use extism::{CancelHandle, CompiledPlugin, Manifest, Plugin, PluginBuilder, Wasm};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// Wasmtime's unit of memory, in bytes.
 const PAGE: u64 = 64 << 10;
@@ -101,10 +102,12 @@ impl Slot {
     }
 
     fn call(&mut self, job: &Job, input: &[u8]) -> Result<Vec<u8>, CallError> {
+        let begin = Instant::now();
         self.state.begin(job.batch.is_some());
         let called = catch_unwind(AssertUnwindSafe(|| self.call_instance(&job.export, input)));
         let answer =
             called.unwrap_or_else(|_| Err(CallError::Trap("a host function panicked".into())));
+        self.spec.metrics.call_took(begin.elapsed());
         let answer = answer.and_then(|output| match job.batch {
             Some(count) if answers(&output) != Some(count) => {
                 Err(CallError::Garbage("another number of answers than it was asked for".into()))

@@ -152,8 +152,13 @@ impl DiskStore {
         }
         let (file, _) = File::open(&self.path, file::opener(&self.path))?;
         self.journal.resume();
-        let started = Writer::start(file, self.memory.clone(), self.journal.clone(), true);
-        *writer = Some(started.map_err(|error| OpenError::failed(&self.path, &error))?);
+        match Writer::start(file, self.memory.clone(), self.journal.clone(), true) {
+            Ok(started) => *writer = Some(started),
+            Err(error) => {
+                self.journal.stop();
+                return Err(OpenError::failed(&self.path, &error));
+            }
+        }
         Ok(())
     }
 }

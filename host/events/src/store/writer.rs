@@ -14,8 +14,10 @@ pub(crate) struct Writer {
     file: File,
     memory: Arc<MemoryStore>,
     journal: Arc<Journal>,
-    /// The last write failed: the file has to be written anew, as nobody knows what it has.
+    /// The file has to be written anew, as nobody knows what it has.
     behind: bool,
+    /// The last write failed, which the log says.
+    failing: bool,
 }
 
 impl Writer {
@@ -26,7 +28,7 @@ impl Writer {
         journal: Arc<Journal>,
         behind: bool,
     ) -> std::io::Result<JoinHandle<()>> {
-        let writer = Self { file, memory, journal, behind };
+        let writer = Self { file, memory, journal, behind, failing: false };
         std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run())
     }
 
@@ -52,14 +54,15 @@ impl Writer {
         };
         let path = self.file.path().display();
         match &result {
-            Ok(()) if self.behind => tracing::info!("the store {path} is written again"),
-            Err(error) if !self.behind => tracing::error!(
+            Ok(()) if self.failing => tracing::info!("the store {path} is written again"),
+            Err(error) if !self.failing => tracing::error!(
                 "the store {path} cannot be written ({error}); counts and locks go on in memory, and \
                  it is tried again: make room on the disk, or see what is wrong with it"
             ),
             _ => {}
         }
         self.behind = result.is_err();
+        self.failing = self.behind;
         self.journal.finish(result);
     }
 }

@@ -72,6 +72,20 @@ async fn an_output_that_is_not_the_guests_is_refused() {
     }
 }
 
+/// To read nothing is possible anywhere, and says nothing of what is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_output_makes_no_memory_known() {
+    let text = r#"(module
+  (import "extism:host/env" "output_set" (func $output_set (param i64 i64)))
+  (func (export "run") (result i32)
+    (call $output_set (i64.const 0xffff0000) (i64.const 0))
+    (call $output_set (i64.const 0x80000000) (i64.const 1024))
+    (i32.const 0)))"#;
+    let pool = Pool::builder("nothing", wat::parse_str(text).unwrap()).concurrency(1);
+    let error = pool.build().await.unwrap().call::<Vec<u8>>("run", "").await.unwrap_err();
+    assert!(matches!(error, CallError::Trap(_)), "{error}");
+}
+
 /// What is known of an instance's memory is of no use for the next one, whose memory is smaller.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_follows_has_a_memory_of_its_own() {
