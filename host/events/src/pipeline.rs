@@ -8,8 +8,8 @@ use crate::sink::Sink;
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
-use std::sync::Arc;
 use host_lines::LogLimit;
+use std::sync::Arc;
 use tokio::sync::mpsc::Receiver;
 
 /// So many events travel together at most. While all plugins are busy events queue up, and what has

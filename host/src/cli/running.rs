@@ -20,9 +20,9 @@ pub struct StatusArgs {
     /// Show it again every two seconds, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
-    /// The folder for what is kept between runs: that of the host that is meant
-    #[arg(long, value_name = "DIR", default_value = "./state")]
-    pub state: PathBuf,
+    /// The host that is meant.
+    #[command(flatten)]
+    pub host: TellArgs,
 }
 
 /// Flags of `host promote`.

@@ -3,8 +3,8 @@
 //! A file that is gone, replaced or broken says nothing of who may come in. So what would let everybody
 //! in is refused, unless the user asks for a reload and his configuration has nobody left who could tell.
 
-use super::refused::Refused;
 use super::declared::{Key, PLACE_OF_GATE};
+use super::refused::Refused;
 use super::set::{Set, Slot};
 
 impl Slot {

@@ -1,10 +1,10 @@
 //! Shadows beside the set in use.
 
 use super::build::Builder;
-use super::refused::Exhausted;
 use super::contents;
 use super::declared::Declared;
 use super::promote;
+use super::refused::Exhausted;
 use super::set::Set;
 use crate::Usage;
 use crate::operator;

@@ -7,8 +7,8 @@
 //! whether it is whole, is for the reload to find out.
 
 use super::Live;
-use super::refused::Why;
 use super::declared::File;
+use super::refused::Why;
 use super::reload::Trigger;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};

@@ -23,7 +23,7 @@ const FROM_THE_TOP: &str = "\x1b[H\x1b[J";
 /// Shows how the running host is, once or until Ctrl-C.
 pub fn run(args: &StatusArgs) -> Result<ExitCode> {
     if !args.watch {
-        show(&ask(&args.state)?, args, "")?;
+        show(&ask(&args.host.state)?, args, "")?;
         return Ok(ExitCode::SUCCESS);
     }
     let wipe = if std::io::stdout().is_terminal() && !args.json { FROM_THE_TOP } else { "" };
@@ -32,7 +32,7 @@ pub fn run(args: &StatusArgs) -> Result<ExitCode> {
         let mut ticks = tokio::time::interval(AGAIN);
         loop {
             ticks.tick().await;
-            show(&ask(&args.state)?, args, wipe)?;
+            show(&ask(&args.host.state)?, args, wipe)?;
         }
     })
 }

@@ -30,7 +30,12 @@ impl Page {
         self.text.push('\n');
     }
 
-    pub(super) fn table<const N: usize>(&mut self, title: &str, head: [&str; N], rows: &[[String; N]]) {
+    pub(super) fn table<const N: usize>(
+        &mut self,
+        title: &str,
+        head: [&str; N],
+        rows: &[[String; N]],
+    ) {
         if rows.is_empty() {
             return;
         }
@@ -96,7 +101,11 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operator::{Difference, Generations, Log, Pool, Queue, Reload, Store};
+    use crate::operator::{
+        Difference, EventPlugin, Generations, Log, Plugin, Pool, Queue, Reload, Shadow, Store,
+    };
+    use crate::table::UNBOUNDED;
+    use std::time::Duration;
 
     fn status() -> Status {
         let plugin = Plugin {

@@ -3,7 +3,6 @@
 use super::page::Page;
 use super::words::{bytes, state, time};
 use crate::operator::{EventPlugin, Plugin, Shadow, Status, short};
-use std::fmt::Write as _;
 
 impl Page {
     pub(super) fn chain(&mut self, plugins: &[Plugin]) {

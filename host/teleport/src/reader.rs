@@ -6,9 +6,9 @@ use crate::marks::Room;
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
 use crate::rpc::Rpc;
+use host_lines::LogLimit;
 use std::sync::Arc;
 use std::time::Duration;
-use host_lines::LogLimit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 

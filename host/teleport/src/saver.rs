@@ -8,9 +8,9 @@ use crate::metrics::Metrics;
 use crate::sessions::Sessions;
 use crate::state::{Changes, Folder};
 use crate::windowed::Windows;
+use host_lines::LogLimit;
 use std::sync::Arc;
 use std::time::Duration;
-use host_lines::LogLimit;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 

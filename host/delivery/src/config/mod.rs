@@ -126,7 +126,7 @@ fn open(
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Box<dyn Sink>, String> {
     Ok(match kind {
-        Kind::File(config) => Box::new(file::File::open(config)?),
+        Kind::File(config) => Box::new(file::File::open(&config)?),
         Kind::Fluentd(config) => {
             for key in &config.unknown {
                 tracing::warn!(sink = name, "sink {name:?}: the key {key:?} is not known here");

@@ -86,12 +86,7 @@ impl EventPlugin {
     }
 
     /// One call about many events: as many answers, unless it fails.
-    async fn ask_batch(
-        &self,
-        export: &Arc<str>,
-        input: Vec<u8>,
-        count: usize,
-    ) -> Option<Vec<u8>> {
+    async fn ask_batch(&self, export: &Arc<str>, input: Vec<u8>, count: usize) -> Option<Vec<u8>> {
         if self.health.rests(Instant::now()).is_some() {
             return None;
         }

@@ -77,7 +77,9 @@ impl Answer {
 /// The responses to a batch, one after another. Whoever asked has counted them.
 pub(super) fn each(mut output: &[u8]) -> impl Iterator<Item = Result<&[u8], Failure>> {
     std::iter::from_fn(move || {
-        (!output.is_empty()).then(|| delimited(&mut output).map_err(|error| CallError::Garbage(error.into()).into()))
+        (!output.is_empty()).then(|| {
+            delimited(&mut output).map_err(|error| CallError::Garbage(error.into()).into())
+        })
     })
 }
 

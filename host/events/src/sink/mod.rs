@@ -4,8 +4,8 @@ mod file;
 mod log;
 
 pub use file::FileSink;
-pub use log::LogSink;
 pub use host_lines::{Rotating, Rotation};
+pub use log::LogSink;
 
 use crate::event::Event;
 use std::future::Future;
