@@ -10,9 +10,9 @@ use crate::metrics::SinkMetrics;
 use crate::sink::{Failure, Later, Limits, Sink};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
+use host_lines::LogLimit;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use host_lines::LogLimit;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep_until;
 
