@@ -14,7 +14,7 @@ pub struct Item {
     /// slice of.
     pub json: Bytes,
     /// Its type: `user.login`.
-    pub kind: String,
+    pub kind: Arc<str>,
     /// Its identity. An event without one is never taken for a duplicate.
     pub uid: String,
     /// When it happened.
@@ -56,7 +56,7 @@ impl Key {
 /// An event as a sink sees it.
 pub struct Event {
     json: Bytes,
-    kind: String,
+    kind: Arc<str>,
     uid: String,
     time: Option<SystemTime>,
     session: Option<Arc<str>>,
@@ -149,7 +149,7 @@ pub(crate) mod tests {
     pub(crate) fn item(kind: &str, uid: &str, json: &str) -> Item {
         Item {
             json: Bytes::copy_from_slice(json.as_bytes()),
-            kind: kind.to_owned(),
+            kind: kind.into(),
             uid: uid.to_owned(),
             time: None,
             session: None,

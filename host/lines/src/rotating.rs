@@ -112,7 +112,12 @@ impl Open {
     fn at(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         let mut file = options.create(true).read(true).append(true).mode(0o640).open(path)?;
-        let mut length = file.metadata()?.len();
+        let metadata = file.metadata()?;
+        let mut length = metadata.len();
+        // It may be new: what is synced in it is lost with its name.
+        if length == 0 && metadata.is_file() {
+            sync(folder_of(path))?;
+        }
         // A crash, or a full disk, may have cut the last line.
         if length > 0 {
             let mut last = [0];
@@ -140,6 +145,25 @@ impl Open {
         self.length += lines.len() as u64;
         Ok(())
     }
+}
+
+/// The folder that has the file's name.
+fn folder_of(path: &Path) -> &Path {
+    let parent = path.parent().unwrap_or(path);
+    if parent.as_os_str().is_empty() { Path::new(".") } else { parent }
+}
+
+/// Waits until the names in a folder are on disk, as far as its file system knows how to: `/proc`, for
+/// one, does not.
+fn sync(folder: &Path) -> io::Result<()> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.or_else(|error| match error.kind() {
+        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => Ok(()),
+        kind => {
+            let text = format!("its folder {} cannot be synced: {error}", folder.display());
+            Err(io::Error::new(kind, text))
+        }
+    })
 }
 
 #[cfg(test)]
@@ -202,6 +226,24 @@ mod tests {
         std::fs::create_dir(&inner).unwrap();
         file.append(b"2\n").unwrap();
         assert_eq!(read_to_string(path_in).unwrap(), "2\n");
+    }
+
+    #[test]
+    fn the_folder_of_a_name_alone_is_the_current_one() {
+        for (path, folder) in
+            [("events", "."), ("./events", "."), ("a/events", "a"), ("/events", "/"), ("/", "/")]
+        {
+            assert_eq!(folder_of(Path::new(path)), Path::new(folder), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_synced_by_its_nature_is_none_to_fail_for() {
+        let file = tempfile::tempfile().unwrap();
+        let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
+        let mut opened = Rotating::open(Path::new(&path), Rotation::NEVER).unwrap();
+        opened.append(b"1\n").unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 2);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 pub use host_lines::Rotation;
 
-use super::{Delivering, Failure, Limits, Sink, line};
+use super::{Delivering, Failure, Limits, Sink, json};
 use crate::event::Event;
 use host_lines::Rotating;
 use serde::Deserialize;
@@ -47,9 +47,7 @@ impl File {
 impl Sink for File {
     fn deliver<'a>(&'a self, events: &'a [Arc<Event>]) -> Delivering<'a> {
         let mut lines = Vec::new();
-        for event in events {
-            line(event.json(), &mut lines);
-        }
+        json::lines(events, &mut lines);
         let (file, fsync) = (self.file.clone(), self.fsync);
         let written = tokio::task::spawn_blocking(move || {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,6 +4,7 @@
 //! `batch` a POST has a JSON array of what has queued up, up to so many events, which fluentd's
 //! `in_http` takes apart again. Events of a session's recording go to `<session-url>.<session>.log`.
 
+use super::json::array;
 use super::{Delivering, Failure, Limits, Sink};
 use crate::client::{Endpoint, TlsFiles};
 use crate::config::values;
@@ -113,13 +114,8 @@ impl Fluentd {
         if let ([event], 1) = (events, self.limits.events) {
             return event.json().clone();
         }
-        let bytes = events.iter().map(|event| event.json().len() + 1).sum::<usize>() + 1;
-        let mut body = Vec::with_capacity(bytes);
-        for event in events {
-            body.push(if body.is_empty() { b'[' } else { b',' });
-            body.extend_from_slice(event.json());
-        }
-        body.push(b']');
+        let mut body = Vec::new();
+        array(events, &mut body);
         body.into()
     }
 

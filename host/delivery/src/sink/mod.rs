@@ -11,11 +11,9 @@
 pub mod file;
 pub mod fluentd;
 pub mod http;
-mod line;
+mod json;
 pub mod stdout;
 pub mod syslog;
-
-pub(crate) use line::line;
 
 use crate::event::Event;
 use std::future::Future;

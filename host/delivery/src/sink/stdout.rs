@@ -1,6 +1,6 @@
 //! Events as lines of standard output.
 
-use super::{Delivering, Failure, Limits, Sink, line};
+use super::{Delivering, Failure, Limits, Sink, json};
 use crate::event::Event;
 use serde::Deserialize;
 use std::io::{self, Write};
@@ -31,9 +31,7 @@ impl Lines {
 impl Sink for Lines {
     fn deliver<'a>(&'a self, events: &'a [Arc<Event>]) -> Delivering<'a> {
         let mut lines = Vec::new();
-        for event in events {
-            line(event.json(), &mut lines);
-        }
+        json::lines(events, &mut lines);
         let writer = self.writer.clone();
         // Whoever reads the other end of a pipe may be slow.
         let written = tokio::task::spawn_blocking(move || {

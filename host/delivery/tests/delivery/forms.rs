@@ -24,7 +24,7 @@ async fn three(keys: &str) -> Request {
     let events = Tracker::new();
     delivery.send(events.item_of("1", A)).await;
     let mut item = events.item_of("2", B);
-    item.kind = String::from("session.start");
+    item.kind = "session.start".into();
     item.time = Some(SystemTime::UNIX_EPOCH + Duration::from_nanos(1_000_000_000_000_000_007));
     item.session = Some("s".into());
     delivery.send(item).await;

@@ -1,11 +1,13 @@
 //! Events that a sink will never take.
 
 use crate::kit::{
-    Log, Reply, Request, Server, Tracker, finish, fluentd, json, metric, numbers, start, start_in,
+    Log, Reply, Request, Server, Tracker, failing_for, finish, fluentd, json, metric, numbers,
+    start, start_in,
 };
 use host_delivery::DEAD_LETTERS;
 use host_delivery::sink::fluentd::Config;
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Whether the event with this number is in it.
 fn has(request: &Request, number: usize) -> bool {
@@ -84,6 +86,26 @@ async fn an_event_is_not_done_before_it_lies_among_the_dead_letters() {
     fs::remove_dir(&in_the_way).unwrap();
     events.wait(1).await;
     assert_eq!(fs::read_to_string(in_the_way).unwrap().lines().count(), 1);
+    finish(delivery).await;
+}
+
+#[tokio::test]
+async fn a_sink_that_is_up_again_and_refuses_is_not_failing() {
+    let seen = AtomicUsize::new(0);
+    let server = Server::start(move |_| match seen.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::Status(503),
+        _ => Reply::Status(400),
+    })
+    .await;
+    let state = tempfile::tempdir().unwrap();
+    let events = Tracker::new();
+    let delivery = start_in(state.path(), vec![fluentd(Config::new(server.url("/")))]);
+    delivery.send(events.item(1)).await;
+    let reason = failing_for(&delivery).await;
+    assert!(reason.contains("503"), "{reason}");
+    events.wait(1).await;
+    let status = delivery.status();
+    assert!(status[0].failing.is_none(), "{status:?}");
     finish(delivery).await;
 }
 

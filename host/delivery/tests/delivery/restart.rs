@@ -9,9 +9,10 @@ use host_delivery::{Delivery, Outlet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::process::Command;
 
 #[tokio::test]
 async fn the_replay_goes_only_to_the_sink_that_lacked_the_events() {
@@ -131,6 +132,7 @@ async fn kill_9_costs_no_event_and_repeats_only_what_was_on_its_way() {
             .env("DELIVER_TO", server.url("/"))
             .env("DELIVER_STATE", state.path())
             .stdout(Stdio::null())
+            .kill_on_drop(true)
             .spawn()
             .unwrap()
     };
@@ -139,16 +141,15 @@ async fn kill_9_costs_no_event_and_repeats_only_what_was_on_its_way() {
         let mut child = run();
         // Each time somewhere else: what has arrived by then is up to the machine.
         let until = EVENTS * kill / (kills + 2);
-        let waiting = tokio::time::timeout(PATIENCE, async {
+        soon("the child delivers", async {
             while came.lock().unwrap().len() < until {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-        });
-        waiting.await.expect("the child delivers");
-        child.kill().unwrap();
-        child.wait().unwrap();
+        })
+        .await;
+        soon("the child is dead", child.kill()).await.unwrap();
     }
-    assert!(run().wait().unwrap().success());
+    assert!(soon("the child has delivered", run().wait()).await.unwrap().success());
     let came = came.lock().unwrap();
     assert!(came.keys().copied().eq(0..EVENTS), "{} of {EVENTS} arrived", came.len());
     let twice: usize = came.values().map(|times| times - 1).sum();
@@ -175,7 +176,7 @@ async fn child() {
         item.done = Box::new(move || {
             open.lock().unwrap().remove(&number);
         });
-        delivery.send(item).await;
+        soon("there is room", delivery.send(item)).await;
         // Seldom, so that much of what is done comes again.
         if number % 1500 == 0 {
             let low = done.lock().unwrap().first().copied().unwrap_or(EVENTS);

@@ -22,7 +22,7 @@ async fn rate(delivery: Delivery, count: u32) -> f64 {
         let (done, all) = (done.clone(), all.clone());
         let item = Item {
             json: json.clone(),
-            kind: "user.login".to_owned(),
+            kind: "user.login".into(),
             uid: format!("6bf5553c-f162-4cb2-85f5-{number:012}"),
             time: Some(SystemTime::now()),
             session: None,

@@ -1,10 +1,13 @@
 //! Sinks behind TLS that know their clients by a certificate.
 
 use crate::kit::{
-    Certificates, Reply, Server, Tracker, certificates, failing_for, finish, fluentd, start,
+    Certificates, PATIENCE, Reply, Server, Tracker, certificates, failing_for, finish, fluentd,
+    metric, start,
 };
 use host_delivery::sink::fluentd::Config;
+use host_delivery::{Outlet, Retry};
 use http::Version;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 fn config(server: &Server, certificates: &Certificates) -> Config {
@@ -50,26 +53,94 @@ async fn http_2_is_taken_when_offered_and_has_one_connection() {
     assert_eq!((server.all_connections(), server.most_requests()), (1, 10));
 }
 
-#[tokio::test]
-async fn a_http_2_connection_that_ends_is_made_anew() {
-    let certificates = certificates();
-    let seen = std::sync::atomic::AtomicUsize::new(0);
-    let server = Server::over(Some(certificates.server(&["h2"])), move |_| {
-        match seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
-            0..3 => Reply::Silence,
-            3..6 => Reply::Reset,
-            _ => Reply::Status(200),
+/// Takes requests over HTTP/2, but for the one with this number.
+async fn server_but_for(
+    certificates: &Certificates,
+    number: usize,
+    reply: impl Fn() -> Reply + Send + Sync + 'static,
+) -> Server {
+    let seen = AtomicUsize::new(0);
+    Server::over(Some(certificates.server(&["h2"])), move |_| {
+        match seen.fetch_add(1, Ordering::SeqCst) == number {
+            true => reply(),
+            false => Reply::Status(200),
         }
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn a_http_2_connection_that_ends_is_made_anew_at_once() {
+    let certificates = certificates();
+    let mut server = server_but_for(&certificates, 2, || Reply::End).await;
+    let config = Config { max_connections: 1, ..config(&server, &certificates) };
+    let delivery = start(vec![fluentd(config)]);
     let events = Tracker::new();
-    let timeout = Duration::from_millis(100);
-    let delivery = start(vec![fluentd(Config { timeout, ..config(&server, &certificates) })]);
+    for number in 0..20 {
+        delivery.send(events.item(number)).await;
+    }
+    events.wait(20).await;
+    assert_eq!(metric(&delivery, "tenon_sink_retries_total", "fluentd"), 0);
+    finish(delivery).await;
+    assert_eq!((server.all_connections(), server.so_far().len()), (2, 21));
+}
+
+#[tokio::test]
+async fn all_that_was_under_way_over_one_that_ends_shares_the_next() {
+    let certificates = certificates();
+    let server = server_but_for(&certificates, 25, || Reply::End).await;
+    let delivery = start(vec![fluentd(config(&server, &certificates))]);
+    let events = Tracker::new();
+    for number in 0..100 {
+        delivery.send(events.item(number)).await;
+    }
+    events.wait(100).await;
+    finish(delivery).await;
+    assert_eq!(server.all_connections(), 2);
+}
+
+#[tokio::test]
+async fn a_http_2_connection_without_life_is_made_anew() {
+    let certificates = certificates();
+    let server = server_but_for(&certificates, 2, || Reply::Silence).await;
+    let config = Config {
+        max_connections: 1,
+        timeout: Duration::from_secs(1),
+        ..config(&server, &certificates)
+    };
+    let delivery = start(vec![fluentd(config)]);
+    let events = Tracker::new();
     for number in 0..20 {
         delivery.send(events.item(number)).await;
     }
     events.wait(20).await;
     finish(delivery).await;
+    assert_eq!(server.all_connections(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_resets_every_http_2_request_is_not_flooded() {
+    let certificates = certificates();
+    let seen = AtomicUsize::new(0);
+    let mut server = Server::over(Some(certificates.server(&["h2"])), move |_| {
+        match seen.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::Status(200),
+            _ => Reply::Reset,
+        }
+    })
+    .await;
+    // Once it has failed it is left alone for longer than this test takes.
+    let retry = Retry { least: PATIENCE * 10, most: PATIENCE * 10 };
+    let delivery = start(vec![Outlet { retry, ..fluentd(config(&server, &certificates)) }]);
+    let events = Tracker::new();
+    delivery.send(events.item(1)).await;
+    events.wait(1).await;
+    delivery.send(events.item(2)).await;
+    let reason = failing_for(&delivery).await;
+    // Over the connection that was kept, and once more: it might have been about to end.
+    assert_eq!((server.all_connections(), server.so_far().len()), (1, 3), "{reason}");
+    assert!(reason.contains("the connection broke off"), "{reason}");
+    assert_eq!(events.done(), 1);
 }
 
 /// What is said of a sink that cannot be delivered to with this configuration.

@@ -22,9 +22,12 @@ async fn fills(outlet: impl FnOnce(Config) -> Outlet, count: usize, json: String
         }
     });
     // On this one thread the source runs until it has to wait for something.
-    while sent.load(Ordering::SeqCst) == 0 || delivery.status()[0].waiting == 0 {
-        tokio::task::yield_now().await;
-    }
+    soon("something is on its way", async {
+        while sent.load(Ordering::SeqCst) == 0 || delivery.status()[0].waiting == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     for _ in 0..1000 {
         tokio::task::yield_now().await;
     }

@@ -2,6 +2,7 @@
 
 use super::{Delivery, Rotating, Rotation, Sink};
 use crate::event::Event;
+use host_lines::line;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,11 +40,4 @@ impl Sink for FileSink {
         });
         Box::pin(async { written.await.unwrap_or_else(|error| Err(io::Error::other(error))) })
     }
-}
-
-/// Appends a line. JSON may have line breaks between its tokens, where a space does as well; in its
-/// strings they are escaped.
-fn line(json: &[u8], lines: &mut Vec<u8>) {
-    lines.extend(json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
-    lines.push(b'\n');
 }

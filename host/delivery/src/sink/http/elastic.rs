@@ -10,8 +10,9 @@
 use super::Form;
 use crate::client::{Answer, Fault};
 use crate::event::Event;
-use crate::sink::{Failure, Later, line};
+use crate::sink::{Failure, Later};
 use ::http::StatusCode;
+use host_lines::line;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -2,7 +2,7 @@
 
 use super::Form;
 use crate::event::Event;
-use crate::sink::line;
+use crate::sink::json::{array, lines};
 use std::sync::Arc;
 
 /// A line an event.
@@ -17,9 +17,7 @@ impl Form for Lines {
     }
 
     fn write(&self, events: &[Arc<Event>], body: &mut Vec<u8>) {
-        for event in events {
-            line(event.json(), body);
-        }
+        lines(events, body);
     }
 }
 
@@ -29,10 +27,6 @@ impl Form for Array {
     }
 
     fn write(&self, events: &[Arc<Event>], body: &mut Vec<u8>) {
-        for event in events {
-            body.push(if body.is_empty() { b'[' } else { b',' });
-            body.extend_from_slice(event.json());
-        }
-        body.push(b']');
+        array(events, body);
     }
 }

@@ -47,7 +47,7 @@ impl Tracker {
         let (done, name) = (self.0.clone(), uid.to_owned());
         Item {
             json: Bytes::copy_from_slice(json.as_bytes()),
-            kind: "user.login".to_owned(),
+            kind: "user.login".into(),
             uid: uid.to_owned(),
             time: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_708_714_822_473)),
             session: None,

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
@@ -40,8 +40,10 @@ pub(crate) enum Reply {
     After(Duration),
     /// A 200 when this becomes true.
     When(watch::Receiver<bool>),
-    /// The connection ends without an answer.
+    /// No answer: over HTTP/1 the connection ends, over HTTP/2 only this stream is reset.
     Reset,
+    /// The connection ends without an answer, with all that is under way over it.
+    End,
     /// No answer ever comes.
     Silence,
 }
@@ -168,14 +170,19 @@ struct Shared {
 
 impl Shared {
     async fn serve(self: Arc<Self>, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
-        let service = service_fn(|request| self.clone().answer(request));
+        let end = Arc::new(Notify::new());
+        let service = service_fn(|request| self.clone().answer(request, end.clone()));
         let builder = Builder::new(TokioExecutor::new());
-        let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        tokio::select! {
+            _ = builder.serve_connection(TokioIo::new(stream), service) => {}
+            () = end.notified() => {}
+        }
     }
 
     async fn answer(
         self: Arc<Self>,
         request: http::Request<Incoming>,
+        end: Arc<Notify>,
     ) -> io::Result<Response<Full<Bytes>>> {
         let _one = self.under_way.one();
         let (head, body) = request.into_parts();
@@ -200,6 +207,10 @@ impl Shared {
                 (200, Vec::new(), String::new())
             }
             Reply::Reset => return Err(io::Error::other("as the test asked")),
+            Reply::End => {
+                end.notify_one();
+                pending().await
+            }
             Reply::Silence => pending().await,
         };
         let mut response = Response::new(Full::from(body));

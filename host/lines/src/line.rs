@@ -1,8 +1,8 @@
-//! Events as lines.
+//! JSON as lines.
 
 /// Appends JSON as a line. It may have line breaks between its tokens, where a space does as well; in
 /// its strings they are escaped.
-pub(crate) fn line(json: &[u8], lines: &mut Vec<u8>) {
+pub fn line(json: &[u8], lines: &mut Vec<u8>) {
     let start = lines.len();
     lines.extend_from_slice(json);
     if memchr::memchr2(b'\n', b'\r', json).is_some() {
@@ -18,7 +18,7 @@ pub(crate) fn line(json: &[u8], lines: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn an_event_is_one_line() {
+    fn json_is_one_line() {
         let mut lines = Vec::new();
         super::line(b"{\"a\":1}", &mut lines);
         super::line(b"{\r\n\"a\":\n\"b\\nc\"}", &mut lines);
