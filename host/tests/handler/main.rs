@@ -10,4 +10,5 @@ mod lines;
 mod locks;
 mod measure;
 mod outage;
+mod probes;
 mod settings;
