@@ -12,3 +12,4 @@ mod measure;
 mod outage;
 mod probes;
 mod settings;
+mod storage;
