@@ -10,7 +10,8 @@ use anyhow::Context;
 use host_events::OnError;
 use host_proxy::Listen;
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -198,9 +199,7 @@ impl File {
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("the configuration file {} cannot be read", path.display()))?;
-        toml::from_str(&text)
-            .map_err(|error| Usage(format!("{}: {}", path.display(), error.to_string().trim_end())))
-            .map_err(Into::into)
+        Ok(toml(path, &text)?)
     }
 
     /// The file with the flags before it: what both say is as the flags say; plugins of the flags
@@ -297,6 +296,12 @@ pub(crate) struct FilePlugins {
     pub(crate) patches: BTreeMap<String, PatchTable>,
     pub(crate) event: Vec<EventPluginTable>,
     pub(crate) shadow: Vec<ShadowTable>,
+}
+
+/// Reads what a configuration file says; a mistake in it names its line.
+pub(crate) fn toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Usage> {
+    toml::from_str(text)
+        .map_err(|error| Usage(format!("{}: {}", path.display(), error.to_string().trim_end())))
 }
 
 pub(crate) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {

@@ -18,14 +18,15 @@ const OTHERS: u32 = 0o022;
 const ROOT: u32 = 0;
 
 /// Makes the folders, unless they are there, and checks whose they are: before anything is loaded.
-/// `exposed`: the user says that it does not matter who may write in the state folder itself. What is in it
-/// is this user's in any case.
-pub(crate) fn secure(state: &Path, exposed: bool) -> Result<()> {
+/// `flag`: what another state folder is chosen with. `exposed`: the user says that it does not matter who
+/// may write in the state folder itself. What is in it is this user's in any case.
+pub(crate) fn secure(state: &Path, flag: &str, exposed: bool) -> Result<()> {
     let own = nix::unistd::geteuid().as_raw();
     if !exposed {
-        let remedy =
-            "choose one of your own with --state, or allow that with --allow-world-writable";
-        check(state, own, remedy)?;
+        let remedy = format!(
+            "choose one of your own with {flag}, or allow that with --allow-world-writable"
+        );
+        check(state, own, &remedy)?;
     } else if make(state).is_err() {
         return Ok(()); // whoever needs it says so
     }
@@ -81,18 +82,18 @@ mod tests {
     }
 
     fn refused(state: &Path, exposed: bool) -> String {
-        secure(state, exposed).unwrap_err().to_string()
+        secure(state, "--state", exposed).unwrap_err().to_string()
     }
 
     #[test]
     fn folders_are_made_for_their_owner_alone() {
         let outer = tempfile::tempdir().unwrap();
         let state = outer.path().join("a/state");
-        secure(&state, false).unwrap();
+        secure(&state, "--state", false).unwrap();
         for folder in [state.clone(), state.join(COPIES), state.join(CODE)] {
             assert_eq!(folder.metadata().unwrap().mode() & 0o777, 0o700, "{}", folder.display());
         }
-        secure(&state, false).unwrap();
+        secure(&state, "--state", false).unwrap();
     }
 
     /// As a volume that a container gets.
@@ -102,7 +103,8 @@ mod tests {
         chmod(state.path(), 0o777);
         let why = refused(state.path(), false);
         assert!(why.contains("chmod go-w") && why.contains("--allow-world-writable"), "{why}");
-        secure(state.path(), true).unwrap();
+        assert!(why.contains("with --state,"), "{why}");
+        secure(state.path(), "--state", true).unwrap();
         for name in [COPIES, CODE] {
             let folder = state.path().join(name);
             for mode in [0o770, 0o707] {
@@ -112,7 +114,7 @@ mod tests {
             }
             chmod(&folder, 0o755);
         }
-        secure(state.path(), true).unwrap();
+        secure(state.path(), "--state", true).unwrap();
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod command;
 mod gauges;
 mod page;
 mod route;
-mod server;
+pub(crate) mod server;
 
 pub use access::Access;
 
@@ -65,7 +65,11 @@ impl Admin {
 
     /// Serves until the process ends. Each connection is a task of `conversations`.
     pub async fn serve(self: Arc<Self>, listener: Arc<TcpListener>, conversations: TaskTracker) {
-        server::serve(self, &listener, &conversations).await;
+        let answer = move |request: Request<Incoming>| {
+            let admin = self.clone();
+            async move { admin.answer(request).await }
+        };
+        server::serve(&listener, &conversations, answer).await;
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {

@@ -1,6 +1,9 @@
-//! The listener's connections, and how much of the host they may take.
+//! The connections of a listener for operators, and how much of the host they may take.
 
-use super::Admin;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::collections::VecDeque;
@@ -26,7 +29,13 @@ const LIFETIME: Duration = Duration::from_secs(300);
 /// … and cut off after that: whoever waits for a command has as long to see what came of it.
 const LAST_ANSWER: Duration = Duration::from_secs(300);
 
-pub(super) async fn serve(admin: Arc<Admin>, listener: &TcpListener, conversations: &TaskTracker) {
+/// Serves until it is dropped. Each connection is a task of `conversations`, and `answer` is called for
+/// each request.
+pub(crate) async fn serve<A, F>(listener: &TcpListener, conversations: &TaskTracker, answer: A)
+where
+    A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
     let ended = Arc::new(Notify::new());
     let mut open: VecDeque<Open> = VecDeque::new();
     loop {
@@ -36,12 +45,12 @@ pub(super) async fn serve(admin: Arc<Admin>, listener: &TcpListener, conversatio
             continue;
         };
         make_room(&mut open, &ended).await;
-        let (admin, ended) = (admin.clone(), ended.clone());
+        let (answer, ended) = (answer.clone(), ended.clone());
         let idle = Idle::default();
         let task = conversations.spawn({
             let idle = idle.clone();
             async move {
-                if let Err(error) = converse(stream, admin, idle).await {
+                if let Err(error) = converse(stream, answer, idle).await {
                     tracing::debug!("an admin connection ended: {error}");
                 }
                 ended.notify_one();
@@ -94,12 +103,16 @@ async fn make_room(open: &mut VecDeque<Open>, ended: &Notify) {
     }
 }
 
-async fn converse(stream: TcpStream, admin: Arc<Admin>, idle: Idle) -> hyper::Result<()> {
+async fn converse<A, F>(stream: TcpStream, answer: A, idle: Idle) -> hyper::Result<()>
+where
+    A: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Response<Full<Bytes>>>,
+{
     let service = service_fn(move |request| {
-        let (admin, idle) = (admin.clone(), idle.clone());
+        let (answering, idle) = (answer(request), idle.clone());
         async move {
             idle.set(None);
-            let answer = admin.answer(request).await;
+            let answer = answering.await;
             idle.set(Some(Instant::now()));
             Ok::<_, Infallible>(answer)
         }

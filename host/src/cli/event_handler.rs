@@ -26,7 +26,9 @@ pub struct EventHandlerArgs {
     )]
     pub config: Option<PathBuf>,
     /// Log what a developer wants to know, each setting and where it is from among it
-    #[arg(short, long, env = "FDFWD_DEBUG", hide_env_values = true, global = true)]
+    /// [env: FDFWD_DEBUG]
+    // The variable counts after the file, and so is none of clap's.
+    #[arg(short, long, global = true)]
     pub debug: bool,
 }
 
@@ -67,6 +69,7 @@ pub struct ConfigureArgs {
     /// The folder to write to
     pub out: PathBuf,
     /// The address of the Teleport proxy or auth server: teleport.example.com:443
+    #[arg(default_value = "localhost:3025")]
     pub addr: String,
     /// The name of the authority's files
     #[arg(default_value = "ca")]

@@ -2,27 +2,19 @@
 //! but its type.
 
 use super::watch::Watch;
+use crate::admin::server;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
-use std::convert::Infallible;
+use std::future::ready;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 
-/// So many connections are served at a time; others wait in the system's queue.
-const CONNECTIONS: usize = 32;
-/// How long a request's head may take, and how long a connection may wait for one.
-const HEAD: Duration = Duration::from_secs(5);
-/// How long a connection may be there at all.
-const LIFETIME: Duration = Duration::from_secs(300);
 /// Of OpenMetrics.
 const FORMAT: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -45,30 +37,8 @@ impl Metrics {
 
 /// Serves until the program ends.
 pub(crate) async fn serve(listener: TcpListener, watch: Arc<Watch>, metrics: Metrics) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    // Nobody closes the semaphore.
-    while let Ok(place) = room.clone().acquire_owned().await {
-        let Ok((stream, _)) = listener.accept().await else {
-            // Too many files are open: it will not be better at once.
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            continue;
-        };
-        let (watch, metrics) = (watch.clone(), metrics.clone());
-        tokio::spawn(async move {
-            let _ = tokio::time::timeout(LIFETIME, converse(stream, watch, metrics)).await;
-            drop(place);
-        });
-    }
-}
-
-async fn converse(stream: TcpStream, watch: Arc<Watch>, metrics: Metrics) -> hyper::Result<()> {
-    let service = service_fn(move |request| {
-        let answer = answer(&request, &watch, &metrics);
-        async move { Ok::<_, Infallible>(answer) }
-    });
-    let mut server = hyper::server::conn::http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEAD);
-    server.serve_connection(TokioIo::new(stream), service).await
+    let answering = move |request: Request<Incoming>| ready(answer(&request, &watch, &metrics));
+    server::serve(&listener, &TaskTracker::new(), answering).await;
 }
 
 fn answer(request: &Request<Incoming>, watch: &Watch, metrics: &Metrics) -> Response<Full<Bytes>> {

@@ -44,14 +44,20 @@ impl LockMetrics {
 pub(crate) struct ClusterLocks {
     local: Arc<dyn Locks>,
     made: Arc<Notify>,
-    /// Whether there is a cluster.
-    cluster: bool,
+    stays: Option<Stays>,
+}
+
+/// Why locks do not reach a cluster.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stays {
+    NoCluster,
+    DryRun,
 }
 
 impl ClusterLocks {
-    /// Locks that are kept in `local`, and are for a cluster if there is one.
-    pub(crate) fn new(local: Arc<dyn Locks>, cluster: bool) -> Self {
-        Self { local, made: Arc::default(), cluster }
+    /// Locks that are kept in `local`, and are for a cluster unless they stay here.
+    pub(crate) fn new(local: Arc<dyn Locks>, stays: Option<Stays>) -> Self {
+        Self { local, made: Arc::default(), stays }
     }
 
     /// What brings them to the cluster.
@@ -67,14 +73,22 @@ impl ClusterLocks {
 
 impl Locks for ClusterLocks {
     fn upsert(&self, lock: LockV2) -> Result<(), StoreError> {
+        let Some(stays) = self.stays else {
+            let kept = self.local.upsert(lock);
+            self.made.notify_one();
+            return kept;
+        };
+        // It may have no name before.
         let lock = complete(lock)?;
-        if !self.cluster {
-            let name = lock.metadata.as_ref().map_or("", |metadata| metadata.name.as_str());
-            tracing::warn!("the lock {name:?} is made here only: there is no cluster");
+        let name = name(&lock).to_owned();
+        self.local.upsert(lock)?;
+        match stays {
+            Stays::NoCluster => {
+                tracing::warn!("the lock {name:?} is made here only: there is no cluster");
+            }
+            Stays::DryRun => tracing::warn!("dry run: the lock {name:?} is not made"),
         }
-        let kept = self.local.upsert(lock);
-        self.made.notify_one();
-        kept
+        Ok(())
     }
 
     fn remove(&self, name: &str) -> Result<bool, StoreError> {

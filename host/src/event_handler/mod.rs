@@ -36,7 +36,7 @@ use std::process::ExitCode;
 
 /// Does what the command says.
 pub fn run(args: EventHandlerArgs) -> Result<ExitCode> {
-    let start = match args.command {
+    let mut start = match args.command {
         EventHandlerCommand::Configure(args) => return configure::run(&args),
         EventHandlerCommand::Version => {
             println!("Tenon event handler {}", env!("CARGO_PKG_VERSION"));
@@ -44,14 +44,19 @@ pub fn run(args: EventHandlerArgs) -> Result<ExitCode> {
         }
         EventHandlerCommand::Start(start) => start,
     };
+    if args.debug {
+        start.settings.debug();
+    }
     let file = args.config.as_deref().map(Document::read).transpose()?;
     let settings =
         Settings::resolve(&start.settings, file.as_ref(), &|name| std::env::var(name).ok())?;
     let config = Config::check(&settings, file.as_ref(), &start)?;
-    let filter = std::env::var("RUST_LOG").ok().filter(|_| !args.debug);
-    let usual = if args.debug { "debug" } else { "info" };
+    let debug = settings.switch("debug")?;
+    let filter = std::env::var("RUST_LOG").ok().filter(|_| !debug);
+    let usual = if debug { "debug" } else { "info" };
     logging::start(filter.as_deref().unwrap_or(usual), FormatArg::Text)?;
     settings.log();
+    settings.warn_of_unheeded();
     if let Some(file) = &file {
         file.warn_of_unknown();
     }

@@ -94,7 +94,8 @@ fn make(locks: &dyn Locks, made: Vec<LockV2>) {
         let target = lock.spec.as_ref().and_then(|spec| spec.target.clone()).unwrap_or_default();
         let (user, login) = (target.user, target.login);
         match locks.upsert(lock) {
-            Ok(()) => tracing::warn!(user, login, "too many failed logins: a lock is made"),
+            // Whether the lock is made, and where, says who makes it.
+            Ok(()) => tracing::warn!(user, login, "too many failed logins"),
             Err(error) => tracing::error!(user, login, "too many failed logins, and {error}"),
         }
     }
@@ -119,6 +120,6 @@ fn item(read: Incoming, event: &Event) -> Item {
     let json = event.json().clone();
     // The uid stays that of what was read, as it tells what has been delivered from what has not.
     let changed = event.is_changed().then(|| Head::of(&json).ok()).flatten();
-    let kind = changed.map_or_else(|| kind.to_string(), |head| head.kind.into_owned());
+    let kind = changed.map_or(kind, |head| head.kind.into());
     Item { kind, uid, time, session, done: Box::new(move || Done::done(done)), json }
 }

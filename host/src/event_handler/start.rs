@@ -1,7 +1,7 @@
 //! `host event-handler start`: everything is opened, put together, run, and ended in order.
 
 use super::admin;
-use super::cluster_locks::{ClusterLocks, LockMetrics, Outbox};
+use super::cluster_locks::{ClusterLocks, LockMetrics, Outbox, Stays};
 use super::config::{Config, From};
 use super::pipeline::Pipeline;
 use super::plugins::{self, Kept};
@@ -9,11 +9,11 @@ use super::sinks;
 use super::source::{Incoming, LineSource};
 use super::watch::{Meter, Watch};
 use crate::proxy::{bind, shutdown};
+use crate::state;
 use anyhow::{Context, Result};
 use host_delivery::Delivery;
 use host_teleport::Source;
 use prometheus_client::registry::Registry;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, channel};
@@ -39,11 +39,16 @@ pub(crate) async fn start(config: Config) -> Result<()> {
     };
     let folder = config.state.as_ref().map(|state| state.join(FOLDER));
     if let Some(folder) = &folder {
-        make(folder)?;
+        // There is compiled code in it, which is run as it is found.
+        state::secure(folder, "--storage", config.trust.allows_others())?;
     }
     let kept = Kept::open(folder.as_deref())?;
-    let has_cluster = matches!(config.from, From::Teleport(_));
-    let locks = Arc::new(ClusterLocks::new(kept.locks.clone(), has_cluster));
+    let stays = match config.from {
+        _ if config.dry_run => Some(Stays::DryRun),
+        From::Teleport(_) => None,
+        From::Lines(_) => Some(Stays::NoCluster),
+    };
+    let locks = Arc::new(ClusterLocks::new(kept.locks.clone(), stays));
     let counts = host_events::Metrics::default();
     let chain = plugins::load(&config, folder.as_deref(), &kept, locks.clone(), &counts).await?;
     let delivery = sinks::deliver(&config, folder.as_deref())?;
@@ -66,12 +71,20 @@ pub(crate) async fn start(config: Config) -> Result<()> {
     let (reading, meter, locker) = opened;
     meter.register(&mut registry);
     metrics.set(registry);
-    let outbox =
-        locker.map(|locker| Arc::new(locks.outbox(kept.store.clone(), locker, lock_metrics)));
+    let outbox = locker
+        .filter(|_| !config.dry_run)
+        .map(|locker| Arc::new(locks.outbox(kept.store.clone(), locker, lock_metrics)));
     let sending = outbox.as_ref().map(|outbox| tokio::spawn(outbox.clone().run()));
     watch.started(meter, &delivery, chain.plugins());
     let pipeline = Pipeline::new(chain, config.failed_logins, locks, &delivery);
-    let ended = until_the_end(pipeline, reading, told, &stop, &watch, &delivery).await;
+    let Reading { events, task } = reading;
+    let passing = async {
+        match events {
+            Events::Teleport(events) => pipeline.run(events).await,
+            Events::Lines(events) => pipeline.run(events).await,
+        }
+    };
+    let ended = until_the_end(passing, task, told, &stop, &watch, &delivery).await;
     if let Some(sending) = sending {
         sending.abort();
     }
@@ -121,31 +134,25 @@ async fn open(
 /// The source ends last: it waits for what it has read, as long as it makes sense. The first signal lets
 /// it read no more.
 async fn until_the_end(
-    pipeline: Pipeline<'_>,
-    reading: Reading,
+    passing: impl Future<Output = Result<()>>,
+    mut reading: JoinHandle<Result<()>>,
     mut told: impl Future<Output = ()> + Unpin,
     stop: &CancellationToken,
     watch: &Watch,
     delivery: &Delivery,
 ) -> Result<()> {
-    let Reading { events, mut task } = reading;
-    let mut pipeline = Box::pin(async move {
-        match events {
-            Events::Teleport(events) => pipeline.run(events).await,
-            Events::Lines(events) => pipeline.run(events).await,
-        }
-    });
+    let mut passing = Box::pin(passing);
     let mut ticks = tokio::time::interval(Watch::EVERY);
     let (mut passed, mut draining) = (None, false);
     let read = loop {
         tokio::select! {
-            result = &mut pipeline, if passed.is_none() => {
+            result = &mut passing, if passed.is_none() => {
                 if result.is_err() {
                     stop.cancel();
                 }
                 passed = Some(result);
             }
-            read = &mut task => break read.context("reading has ended").flatten(),
+            read = &mut reading => break read.context("reading has ended").flatten(),
             _ = ticks.tick() => watch.look(delivery),
             () = &mut told, if !draining => {
                 draining = true;
@@ -154,6 +161,11 @@ async fn until_the_end(
             }
         }
     };
+    // A batch that a plugin has stopped at is given up before its error is known: the source may have
+    // ended by then. Once that has ended by itself nothing is left that could hold the pipeline up.
+    if passed.is_none() && read.is_ok() && !draining {
+        passed = Some(passing.await);
+    }
     watch.look(delivery);
     passed.unwrap_or(Ok(())).and(read)
 }
@@ -174,9 +186,27 @@ async fn finish(delivery: Delivery, outbox: Option<Arc<Outbox>>, watch: &Watch) 
     watch.ended();
 }
 
-fn make(folder: &Path) -> Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    let made = builder.recursive(true).create(folder);
-    made.with_context(|| format!("the storage folder {} cannot be written", folder.display()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+    use std::future::pending;
+    use tokio::task::yield_now;
+
+    #[tokio::test]
+    async fn a_plugin_that_stops_it_counts_although_the_source_ends_before() {
+        let delivery = Delivery::start(Vec::new(), None).unwrap();
+        let passing = async {
+            // The source is done after the first of these.
+            for _ in 0..100 {
+                yield_now().await;
+            }
+            Err::<(), _>(anyhow!("a plugin has stopped it"))
+        };
+        let reading = tokio::spawn(async { anyhow::Ok(()) });
+        let (stop, watch) = (CancellationToken::new(), Watch::default());
+        let told = pending::<()>();
+        let ended = until_the_end(passing, reading, told, &stop, &watch, &delivery).await;
+        assert_eq!(ended.unwrap_err().to_string(), "a plugin has stopped it");
+    }
 }

@@ -99,7 +99,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
         None => None,
         Some((certificate, key)) => Some(Arc::new(Tls::load(certificate, key)?)),
     };
-    state::secure(&config.state, config.trust.allows_others())?;
+    state::secure(&config.state, "--state", config.trust.allows_others())?;
     config.trust.check_file()?;
     let client = Client::new(&config.client)?;
     let metrics = Arc::new(Metrics::new());

@@ -151,6 +151,11 @@ fn a_dry_run_touches_nothing() {
     assert_eq!(host.stdout().lines().count(), 200);
     assert_eq!((scene.sink.count(), scene.fake.locks().len()), (0, 0));
     assert!(!scene.path("state").exists(), "it keeps no state");
+    let log = host.log();
+    for text in ["too many failed logins", "dry run: the lock \"event-handler-auto-lock-"] {
+        assert!(log.contains(text), "{text}: {log}");
+    }
+    assert!(!log.contains("the cluster has the lock"), "{log}");
     scene.all(&["--dry-run"]);
     assert_eq!(scene.sink.count(), 0);
 }

@@ -94,3 +94,12 @@ fn it_replaces_nothing_unless_forced() {
         assert_eq!(output.code, Some(2), "{names:?}: {}", output.stderr);
     }
 }
+
+#[test]
+fn the_address_has_the_original_s_default() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = handler(&["configure", folder.path().to_str().unwrap()]);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    let config = fs::read_to_string(folder.path().join("teleport-event-handler.toml")).unwrap();
+    assert!(config.contains("addr = \"localhost:3025\""), "{config}");
+}

@@ -2,9 +2,15 @@
 
 use crate::kit::{event, handler, lines};
 use fixtures::{Launch, guest, wat};
-use std::fs;
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::fs::{self, File, OpenOptions};
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+/// Longer than the host takes to start on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
 fn events_pass_a_plugin_from_a_file_to_the_standard_output() {
@@ -30,8 +36,7 @@ fn several_plugins_see_what_the_one_before_has_made_of_it_and_order_is_kept() {
     let all: Vec<_> = (0..2000).map(|n| event("user.login", &n.to_string(), "bob")).collect();
     fs::write(&path, all.join("\n")).unwrap();
     let config = folder.path().join("handler.toml");
-    let plugin =
-        |path: &std::path::Path, more: &str| format!("[[event-plugin]]\npath = {path:?}\n{more}\n");
+    let plugin = |path: &Path, more: &str| format!("[[event-plugin]]\npath = {path:?}\n{more}\n");
     let text = plugin(&wat("echo"), "") + &plugin(&guest("rust", "touch"), "concurrency = 2");
     fs::write(&config, text).unwrap();
     let out = folder.path().join("out.ndjson");
@@ -87,23 +92,21 @@ fn a_file_goes_on_where_it_was_and_lines_that_are_none_are_told_of() {
 
 #[test]
 fn types_are_chosen_and_the_standard_input_ends_with_its_last_line() {
-    let mut child = Command::new(fixtures::host())
-        .args(["event-handler", "start", "--source", "-", "--sink", "stdout"])
-        .args(["--types", "user.login,session.start", "--skip-event-types=session.start"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    for kind in ["session.start", "user.login", "cert.create"] {
-        writeln!(input, "{}", event(kind, kind, "bob")).unwrap();
-    }
-    drop(input);
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let expected = event("user.login", "user.login", "bob") + "\n";
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+    let args = ["event-handler", "start", "--source", "-", "--sink", "stdout"];
+    let types = ["--types", "user.login,session.start", "--skip-event-types=session.start"];
+    let kinds = ["session.start", "user.login", "cert.create"];
+    let input = kinds.map(|kind| event(kind, kind, "bob") + "\n").concat();
+    let output = Launch::new(&[&args[..], &types].concat()).input(input).run();
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert_eq!(output.stdout, event("user.login", "user.login", "bob") + "\n");
+}
+
+/// Waits until somebody has opened a pipe to read from it.
+fn writer(fifo: &Path) -> File {
+    let (opening, opened) = channel();
+    let fifo = fifo.to_owned();
+    thread::spawn(move || opening.send(OpenOptions::new().write(true).open(fifo)));
+    opened.recv_timeout(LIMIT).expect("nobody has opened the pipe").unwrap()
 }
 
 #[test]
@@ -115,7 +118,7 @@ fn two_cannot_have_the_same_state() {
     let args = ["event-handler", "start", "--source", source, "--sink", "stdout"];
     let args = [&args[..], &["--storage", storage.to_str().unwrap(), "-d"]].concat();
     let first = Launch::new(&args).begin();
-    let writer = fs::OpenOptions::new().write(true).open(&fifo).unwrap(); // it has opened it
+    let writer = writer(&fifo);
     let second = Launch::new(&args).run();
     assert_eq!(second.code, Some(1));
     assert!(second.stderr.contains("is used by another host"), "{}", second.stderr);

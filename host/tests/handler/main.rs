@@ -10,4 +10,6 @@ mod lines;
 mod locks;
 mod measure;
 mod outage;
+mod probes;
 mod settings;
+mod storage;

@@ -92,6 +92,63 @@ fn the_configuration_file_itself_may_be_named_by_the_environment() {
 }
 
 #[test]
+fn debug_follows_the_same_order() {
+    for (config, env, is) in [
+        ("", Some("1"), true),
+        ("debug = true\n", None, true),
+        ("debug = true\n", Some("false"), true),
+        ("debug = false\n", Some("1"), false),
+        ("", Some("0"), false),
+        ("", None, false),
+    ] {
+        let scene = Scene::new(&format!("{config}[[sink]]\nkind = 'stdout'\n"));
+        let args = ["event-handler", "-c", "a.toml", "start", "--source=events.ndjson"];
+        let mut launch = Launch::new(&args).directory(scene.0.path());
+        if let Some(value) = env {
+            launch = launch.env("FDFWD_DEBUG", value);
+        }
+        let output = launch.run();
+        assert_eq!(output.code, Some(0), "{config} {env:?}: {}", output.stderr);
+        let says = output.stderr.contains("timeout is \"10s\"");
+        assert_eq!(says, is, "{config} {env:?}: {}", output.stderr);
+        assert!(!output.stderr.contains("is not known"), "{}", output.stderr);
+    }
+    let args = ["event-handler", "start", "--source=-", "--sink=stdout"];
+    let wrong = Launch::new(&args).env("FDFWD_DEBUG", "perhaps").run();
+    assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
+    let text = "FDFWD_DEBUG: \"perhaps\" is neither true nor false";
+    assert!(wrong.stderr.contains(text), "{}", wrong.stderr);
+}
+
+#[test]
+fn what_the_original_takes_is_taken() {
+    let fluentd =
+        "[forward.fluentd]\nurl = 'http://127.0.0.1:1/a'\nsession-url = 'http://127.0.0.1:1/s'\n";
+    for (more, env, line) in [
+        ("", [("FDWRD_TELEPORT_CERT", "c")], "variable FDWRD_TELEPORT_CERT"),
+        ("", [("FDFWD_TELEPORT_CERT", "c")], "variable FDFWD_TELEPORT_CERT"),
+        ("", [("FDFWD_MAX_CONNECTIONS", "0")], "fluentd-max-connections is \"0\""),
+        ("max-connections = 0\n", [("FDFWD_BATCH", "1")], "fluentd-max-connections is \"0\""),
+    ] {
+        let output = Scene::new(&format!("{fluentd}{more}")).run(&[], &env);
+        assert_eq!(output.code, Some(0), "{line}: {}", output.stderr);
+        assert!(output.stderr.contains(line), "{line}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn what_is_for_a_cluster_is_warned_of_beside_a_file() {
+    let scene = Scene::new("batch = 7\n[[sink]]\nkind = 'stdout'\n");
+    let args = ["--start-time=2024-01-01T00:00:00Z", "--types=user.login"];
+    let output = scene.run(&args, &[("FDFWD_TIMEOUT", "1s")]);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    for line in ["--start-time: it is for a cluster", "a.toml: batch: it is for a cluster"] {
+        assert!(output.stderr.contains(line), "{line}: {}", output.stderr);
+    }
+    assert_eq!(output.stderr.matches("is for a cluster").count(), 2, "{}", output.stderr);
+}
+
+#[test]
 fn a_mistake_names_flag_file_and_key() {
     let stdout = "[[sink]]\nkind = 'stdout'\n";
     for (config, args, env, text) in [
@@ -112,6 +169,12 @@ fn a_mistake_names_flag_file_and_key() {
         ("", &["--admin", "x:y"], &[], "--admin: "),
         ("", &["--wasm-plugin=a.wasm", "--wasm-concurrency=0"], &[], "--wasm-concurrency: \"0\""),
         ("[teleport]\nca = 'ca'", &["--storage=y", "--source="], &[], "give all of --teleport-ca"),
+        (
+            "[teleport]\naddr = 'x'\nidentity = 'i'",
+            &["--storage=y", "--source="],
+            &[],
+            "teleport.addr: \"x\" is not like host:port",
+        ),
     ] {
         let output =
             Scene::new(&format!("{config}\n{}", if config.contains("kind") { "" } else { stdout }))

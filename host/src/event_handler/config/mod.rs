@@ -9,7 +9,7 @@ use super::source::Lines;
 use crate::Usage;
 use crate::cli::{StartArgs, TrustFlags};
 use crate::events::{manifest, unique};
-use crate::file::EventPluginTable;
+use crate::file::{self, EventPluginTable};
 use crate::plugins::Asked;
 use crate::trust::Trust;
 use anyhow::Result;
@@ -61,21 +61,19 @@ impl Config {
         let tables = file.map(Tables::read).transpose()?.unwrap_or_default();
         let dry_run = settings.switch("dry-run")?;
         let storage = settings.path("storage");
-        let from = match settings.text("source") {
+        let (from, state) = match settings.text("source") {
             Some(text) => {
-                let lines = Lines::new(text, in_flight(settings)?);
-                From::Lines(lines.choose(settings.list("types"), settings.list("skip-event-types")))
+                let lines = Lines::new(text, in_flight(settings)?)
+                    .choose(settings.list("types"), settings.list("skip-event-types"));
+                let state = storage.map(|storage| storage.join(lines.folder()));
+                (From::Lines(lines), state)
             }
-            None => From::Teleport(Box::new(teleport(settings, storage.clone())?)),
+            None => {
+                let config = teleport(settings, storage)?;
+                let state = config.state_folder().map_err(|error| Usage(error.to_string()))?;
+                (From::Teleport(Box::new(config)), Some(state))
+            }
         };
-        let folder = match &from {
-            From::Teleport(config) => config.addr.rsplit_once(':').map(|(host, port)| {
-                let host = host.trim_matches(['[', ']']);
-                format!("{host}_{port}")
-            }),
-            From::Lines(lines) => Some(lines.folder()),
-        };
-        let state = storage.zip(folder).map(|(storage, folder)| storage.join(folder));
         Ok(Self {
             from,
             plugins: plugins(settings, &tables.event_plugin, args)?,
@@ -94,11 +92,8 @@ impl Config {
 }
 
 impl Tables {
-    fn read(file: &Document) -> Result<Self> {
-        let tables = toml::from_str(&file.text);
-        Ok(tables.map_err(|error| {
-            Usage(format!("{}: {}", file.path.display(), error.to_string().trim_end()))
-        })?)
+    fn read(document: &Document) -> Result<Self, Usage> {
+        file::toml(&document.path, &document.text)
     }
 }
 

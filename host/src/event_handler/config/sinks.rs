@@ -61,7 +61,9 @@ fn fluentd(settings: &Settings) -> Result<Option<Kind>, Usage> {
     config.ca = settings.path("fluentd-ca");
     config.cert = settings.path("fluentd-cert");
     config.key = settings.path("fluentd-key");
-    let connections: Option<usize> = settings.number("fluentd-max-connections")?;
+    // With the original 0 is the default, too.
+    let connections =
+        settings.number::<usize>("fluentd-max-connections")?.filter(|count| *count > 0);
     let concurrency: Option<usize> = settings.number("concurrency")?;
     let twice = concurrency.map(|workers| workers.saturating_mul(2));
     config.max_connections = connections.or(twice).unwrap_or(config.max_connections);

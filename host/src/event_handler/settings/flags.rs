@@ -1,6 +1,6 @@
 //! The settings as flags.
 
-use super::{Form, SETTINGS, Setting};
+use super::{DEBUG, Form, SETTINGS, Setting};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,6 +12,11 @@ pub struct Flags(BTreeMap<&'static str, String>);
 impl Flags {
     pub(super) fn get(&self, flag: &str) -> Option<&str> {
         self.0.get(flag).map(String::as_str)
+    }
+
+    /// `--debug` is given, before the command or after it.
+    pub(crate) fn debug(&mut self) {
+        self.0.insert(DEBUG.flag, "true".to_owned());
     }
 
     fn read(matches: &ArgMatches) -> Self {

@@ -1,6 +1,6 @@
 //! The configuration file, and how settings are found in it.
 
-use crate::Usage;
+use crate::file;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -26,10 +26,7 @@ impl Document {
     }
 
     pub(super) fn parse(path: &Path, text: String) -> Result<Self> {
-        let table = text.parse::<Table>();
-        let table = table.map_err(|error| {
-            Usage(format!("{}: {}", path.display(), error.to_string().trim_end()))
-        })?;
+        let table = file::toml(path, &text)?;
         Ok(Self { path: path.to_owned(), text, table })
     }
 
@@ -88,6 +85,7 @@ fn leaves(table: &Table, before: &str, all: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Usage;
 
     fn document(text: &str) -> Document {
         Document::parse(Path::new("a.toml"), text.to_owned()).unwrap()

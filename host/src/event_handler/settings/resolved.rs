@@ -1,6 +1,6 @@
 //! What counts: the flag, the file, the environment, the default, in this order.
 
-use super::{Document, Flags, Form, SETTINGS, Setting};
+use super::{Document, FOR_A_CLUSTER, Flags, Form, Setting, all};
 use crate::Usage;
 use crate::values;
 use std::collections::{BTreeMap, HashSet};
@@ -48,7 +48,7 @@ impl Settings {
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Usage> {
         let mut set = BTreeMap::new();
-        for setting in SETTINGS {
+        for setting in all() {
             if let Some(value) = look_up(setting, flags, file, env)? {
                 set.insert(setting.flag, value);
             }
@@ -58,7 +58,7 @@ impl Settings {
 
     /// Whether each is what it should be, also those that nothing will ask for.
     pub(crate) fn check(&self) -> Result<(), Usage> {
-        for Setting { flag, form, .. } in SETTINGS {
+        for Setting { flag, form, .. } in all() {
             match form {
                 Form::Count(least) => _ = self.read(flag, |text| count(text, *least))?,
                 Form::Time => _ = self.time(flag)?,
@@ -74,6 +74,26 @@ impl Settings {
         for (flag, Set { text, from }) in &self.0 {
             tracing::debug!("{flag} is {text:?}, from {from}");
         }
+    }
+
+    /// What is for a cluster and was asked for where there is none is told of. A variable of the environment
+    /// may be meant for another run.
+    pub(crate) fn warn_of_unheeded(&self) {
+        for line in self.unheeded() {
+            tracing::warn!("{line}");
+        }
+    }
+
+    fn unheeded(&self) -> Vec<String> {
+        if self.text("source").is_none() {
+            return Vec::new();
+        }
+        let set = FOR_A_CLUSTER.iter().filter_map(|flag| self.0.get(flag));
+        set.filter(|set| matches!(set.from, From::Flag(_) | From::File { .. }))
+            .map(|Set { from, .. }| {
+                format!("{from}: it is for a cluster, and with --source does nothing")
+            })
+            .collect()
     }
 
     /// What it is; an empty text is none.
@@ -176,7 +196,7 @@ fn as_text(value: &Value, form: Form) -> Result<String, String> {
 impl Document {
     /// Keys that mean nothing are told of, as a slip of the pen in one would go unseen.
     pub(crate) fn warn_of_unknown(&self) {
-        for key in self.unknown(SETTINGS.iter().map(|setting| setting.flag)) {
+        for key in self.unknown(all().map(|setting| setting.flag)) {
             tracing::warn!("{}: the key {key} is not known and means nothing", self.path.display());
         }
     }
@@ -184,6 +204,7 @@ impl Document {
 
 #[cfg(test)]
 mod tests {
+    use super::super::SETTINGS;
     use super::*;
     use clap::{Args, Command, FromArgMatches};
     use std::path::Path;
@@ -248,5 +269,16 @@ mod tests {
         let file = Document::parse(Path::new("a.toml"), "[batch]\nx = 1".to_owned()).unwrap();
         let error = Settings::resolve(&Flags::default(), Some(&file), &|_| None).unwrap_err().0;
         assert_eq!(error, "a.toml: batch: a value is wanted here, not a table");
+    }
+
+    #[test]
+    fn what_is_for_a_cluster_is_told_of_beside_a_file() {
+        let (args, file) =
+            (["--batch=7", "--types=a"], "[window]\nsize = '1h'\n[teleport]\naddr = 'a:1'");
+        let env = [("FDFWD_TIMEOUT", "1s"), ("FDFWD_CONCURRENCY", "1")];
+        assert!(resolve(&args, file, &env).unheeded().is_empty(), "there is a cluster");
+        let unheeded = resolve(&[&args[..], &["--source=-"]].concat(), file, &env).unheeded();
+        let text = "it is for a cluster, and with --source does nothing";
+        assert_eq!(unheeded, [format!("--batch: {text}"), format!("a.toml: window.size: {text}")]);
     }
 }

@@ -41,7 +41,7 @@ const fn of(
     Setting { flag, form, env, default, heading, help }
 }
 
-/// The original's variables of fluentd's files begin with either of two prefixes.
+/// Some of the original's variables begin with another prefix than all others: with us, with either.
 macro_rules! both {
     ($name:literal) => {
         &[concat!("FDFWD_", $name), concat!("FDWRD_", $name)]
@@ -55,7 +55,22 @@ const LOCKS: &str = "Locks";
 const PLUGINS: &str = "Plugins";
 const RUNNING: &str = "Running";
 
-/// All of them: flags and variables of Teleport's event handler and of its plugin branch, then ours.
+/// Beside `--source` these do nothing. `concurrency` is none of them: requests to fluentd follow it.
+pub(crate) const FOR_A_CLUSTER: [&str; 5] =
+    ["skip-session-types", "start-time", "batch", "window-size", "timeout"];
+
+/// It may stand before the command as well, so that it is no flag of `start` alone: its text is that of
+/// [`EventHandlerArgs`](crate::cli::EventHandlerArgs).
+pub(crate) static DEBUG: Setting =
+    of("debug", Switch, &["FDFWD_DEBUG"], Some("false"), RUNNING, "");
+
+/// All that can be set.
+pub(crate) fn all() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().chain([&DEBUG])
+}
+
+/// What is a flag of `start`: those of Teleport's event handler and of its plugin branch, with their
+/// variables, then ours.
 #[rustfmt::skip]
 pub(crate) static SETTINGS: &[Setting] = &[
     of("fluentd-url", Text("URL"), both!("FLUENTD_URL"), None, FLUENTD, "Where events go; required unless there is another sink"),
@@ -63,13 +78,13 @@ pub(crate) static SETTINGS: &[Setting] = &[
     of("fluentd-cert", Text("FILE"), both!("FLUENTD_CERT"), None, FLUENTD, "The certificate to show (PEM)"),
     of("fluentd-key", Text("FILE"), both!("FLUENTD_KEY"), None, FLUENTD, "Its key"),
     of("fluentd-ca", Text("FILE"), both!("FLUENTD_CA"), None, FLUENTD, "Whom to trust, in place of the system's authorities"),
-    of("fluentd-max-connections", Count(1), both!("MAX_CONNECTIONS"), None, FLUENTD, "Requests at a time [default: twice concurrency]"),
+    of("fluentd-max-connections", Count(0), both!("MAX_CONNECTIONS"), None, FLUENTD, "Requests at a time; 0 for the default [default: twice concurrency]"),
     of("fluentd-batch", Count(1), &[], Some("1"), FLUENTD, "Events in a request: beyond 1 it is a JSON array, which fluentd's in_http takes as well"),
 
     of("teleport-addr", Text("HOST:PORT"), &["FDFWD_TELEPORT_ADDR"], Some("localhost:3025"), TELEPORT, "The auth server, or a proxy that routes TLS"),
     of("teleport-identity", Text("FILE"), &["FDFWD_TELEPORT_IDENTITY"], None, TELEPORT, "The identity file that tctl auth sign or tbot has written"),
     of("teleport-ca", Text("FILE"), &["FDFWD_TELEPORT_CA"], None, TELEPORT, "In place of it: whom to trust,"),
-    of("teleport-cert", Text("FILE"), &["FDFWD_TELEPORT_CERT"], None, TELEPORT, "our certificate,"),
+    of("teleport-cert", Text("FILE"), both!("TELEPORT_CERT"), None, TELEPORT, "our certificate,"),
     of("teleport-key", Text("FILE"), &["FDFWD_TELEPORT_KEY"], None, TELEPORT, "and its key"),
     of("teleport-refresh-enabled", Switch, &["FDFWD_TELEPORT_REFRESH_ENABLED"], Some("false"), TELEPORT, "Read the credentials again while running"),
     of("teleport-refresh-interval", Time, &["FDFWD_TELEPORT_REFRESH_INTERVAL"], Some("1m"), TELEPORT, "How often"),
@@ -77,12 +92,12 @@ pub(crate) static SETTINGS: &[Setting] = &[
     of("source", Text("FILE"), &[], None, READING, "Read events from a file (one JSON object a line), or from the standard input (-), in place of a cluster; end with the last"),
     of("types", List, &["FDFWD_TYPES"], None, READING, "Only events of these types"),
     of("skip-event-types", List, &["FDFWD_SKIP_EVENT_TYPES"], None, READING, "No events of these types"),
-    of("skip-session-types", List, &["FDFWD_SKIP_SESSION_TYPES"], Some("print,desktop.recording"), READING, "No events of these types from recordings"),
-    of("start-time", Text("DATE"), &["FDFWD_START_TIME"], None, READING, "From when on (RFC 3339); it cannot be changed later [default: now]"),
-    of("batch", Count(1), &["FDFWD_BATCH"], Some("20"), READING, "Events of a page, where there is no bulk export"),
-    of("window-size", Time, &["FDFWD_WINDOW_SIZE"], Some("24h"), READING, "The span of a search, where there is no bulk export"),
-    of("timeout", Time, &["FDFWD_TIMEOUT"], Some("10s"), READING, "How long to wait before new events are asked for"),
-    of("concurrency", Count(1), &["FDFWD_CONCURRENCY"], Some("5"), READING, "Chunks, and beside them recordings, that are read at a time"),
+    of("skip-session-types", List, &["FDFWD_SKIP_SESSION_TYPES"], Some("print,desktop.recording"), READING, "Of a cluster: no events of these types from recordings"),
+    of("start-time", Text("DATE"), &["FDFWD_START_TIME"], None, READING, "Of a cluster: from when on (RFC 3339); it cannot be changed later [default: now]"),
+    of("batch", Count(1), &["FDFWD_BATCH"], Some("20"), READING, "Of a cluster: events of a page, where there is no bulk export"),
+    of("window-size", Time, &["FDFWD_WINDOW_SIZE"], Some("24h"), READING, "Of a cluster: the span of a search, where there is no bulk export"),
+    of("timeout", Time, &["FDFWD_TIMEOUT"], Some("10s"), READING, "Of a cluster: how long to wait before new events are asked for"),
+    of("concurrency", Count(1), &["FDFWD_CONCURRENCY"], Some("5"), READING, "Of a cluster: chunks, and beside them recordings, that are read at a time"),
     of("in-flight", Count(1), &[], Some("8192"), READING, "Events that may be read and not yet delivered"),
 
     of("wasm-plugin", Text("FILE"), &["WASM_PLUGIN_FILE"], None, PLUGINS, "A WebAssembly plugin that sees every event; further ones are [[event-plugin]] of the file"),
