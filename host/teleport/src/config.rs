@@ -124,6 +124,16 @@ impl Config {
         }
     }
 
+    /// Where the state is, below `storage`: in a folder of the server's own.
+    ///
+    /// # Errors
+    ///
+    /// If `addr` is not like `host:port`.
+    pub fn state_folder(&self) -> Result<PathBuf, Error> {
+        let (host, port) = self.host_and_port()?;
+        Ok(self.storage.join(format!("{host}_{port}")))
+    }
+
     /// The host and the port of `addr`; an IPv6 address without its brackets.
     pub(crate) fn host_and_port(&self) -> Result<(&str, u16), Error> {
         let wrong = |problem| Error::Config { key: "teleport.addr", problem };

@@ -120,7 +120,7 @@ fn letter(sink: &str, event: &Event, reason: &str) -> String {
     let mut line = Vec::new();
     // Into memory, of strings: it cannot fail.
     let text = serde_json::to_string(&letter).unwrap_or_default();
-    crate::sink::line(text.as_bytes(), &mut line);
+    host_lines::line(text.as_bytes(), &mut line);
     String::from_utf8(line).unwrap_or_default()
 }
 

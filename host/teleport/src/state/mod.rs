@@ -70,8 +70,7 @@ impl Folder {
         if config.dry_run {
             return Ok(Self(None));
         }
-        let (host, port) = config.host_and_port()?;
-        let path = config.storage.join(format!("{host}_{port}"));
+        let path = config.state_folder()?;
         std::fs::create_dir_all(&path).map_err(|error| Error::state(&path, error))?;
         files::remove_unfinished(&path);
         Ok(Self(Some(path)))
