@@ -10,9 +10,10 @@ use http_body_util::BodyExt;
 use prost_types::{Any, Timestamp};
 use std::collections::HashMap;
 use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-
 use tonic::server::{Grpc, ServerStreamingService, UnaryService};
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
@@ -87,7 +88,19 @@ pub(crate) struct Shop {
     /// What `Watch` answers with, while the test lets it; a call takes it.
     orders: Arc<Mutex<Option<Orders>>>,
     /// What is told when a call that never ends is dropped.
-    dropped: Option<UnboundedSender<&'static str>>,
+    dropped: Option<Sender<&'static str>>,
+}
+
+/// What a shop tells of calls that were dropped.
+pub(crate) struct Dropped(Receiver<&'static str>);
+
+impl Dropped {
+    /// Waits for the next one.
+    pub(crate) fn next(&self) -> &'static str {
+        self.0
+            .recv_timeout(Duration::from_secs(30))
+            .expect("the service should hear that a call ended")
+    }
 }
 
 impl Shop {
@@ -109,9 +122,9 @@ impl Shop {
     }
 
     /// A shop, and what it tells of calls that were dropped.
-    pub(crate) fn watched() -> (Self, UnboundedReceiver<&'static str>) {
-        let (sender, receiver) = unbounded_channel();
-        (Self { dropped: Some(sender), ..Self::default() }, receiver)
+    pub(crate) fn watched() -> (Self, Dropped) {
+        let (sender, receiver) = channel();
+        (Self { dropped: Some(sender), ..Self::default() }, Dropped(receiver))
     }
 
     async fn answer(self, request: http::Request<hyper::body::Incoming>) -> Response<AnyBody> {
@@ -133,7 +146,7 @@ impl Shop {
     }
 }
 
-struct Told(Option<UnboundedSender<&'static str>>, &'static str);
+struct Told(Option<Sender<&'static str>>, &'static str);
 
 impl Drop for Told {
     fn drop(&mut self) {

@@ -153,19 +153,19 @@ fn a_failure_is_told_over_http2_too() {
 
 #[test]
 fn the_service_hears_of_a_client_that_has_gone() {
-    let (shop, mut dropped) = Shop::watched();
+    let (shop, dropped) = Shop::watched();
     let (server, orders) = (shop.server(), shop.orders());
     let proxy = start(&server, json!({}));
     let (mut connection, _) = watch(&proxy, "*/*");
     orders.send(order("1")).unwrap();
     read_until(&mut connection, "\n\r\n");
     drop(connection);
-    assert_eq!(dropped.blocking_recv(), Some("watch"));
+    assert_eq!(dropped.next(), "watch");
 }
 
 #[test]
 fn a_stream_may_have_a_deadline() {
-    let (shop, mut dropped) = Shop::watched();
+    let (shop, dropped) = Shop::watched();
     let (server, orders) = (shop.server(), shop.orders());
     let proxy = start(&server, json!({"stream_timeout": "300ms"}));
     orders.send(order("1")).unwrap();
@@ -173,7 +173,7 @@ fn a_stream_may_have_a_deadline() {
     assert!(!reply.complete);
     let failure = json!({"error": error(4, "the service took too long")});
     assert_eq!(lines(reply.text()), [json!({"id": "1"}), failure]);
-    assert_eq!(dropped.blocking_recv(), Some("watch"));
+    assert_eq!(dropped.next(), "watch");
     assert_eq!(server.seen()[0].1["grpc-timeout"], "300000u");
 }
 
