@@ -6,7 +6,7 @@ use crate::file::{FilePlugins, ShadowTable};
 use crate::operator::short;
 use crate::operator::{self, date};
 use crate::plugins::Asked;
-use crate::wasm::Sandbox;
+use crate::wasm::{Sandbox, is_module};
 use anyhow::{Context, Result};
 use host_proxy::native::{Content, Loader};
 use host_proxy::{Life, Parts, Place, Policy, Shadow, ShadowSettings, ShadowTarget, Stage, State};
@@ -66,6 +66,13 @@ impl AskedShadow {
         parts: &Parts,
         policy: impl Fn(Place) -> Policy,
     ) -> Result<Arc<Shadow>> {
+        if is_module(path, &content.bytes) {
+            let path = path.display();
+            return Err(Usage(format!(
+                "{path}: a module in WebAssembly cannot be a shadow; only libraries can"
+            ))
+            .into());
+        }
         let life = Arc::new(Life::default());
         life.enter(State::Loading);
         let loaded = loader.load_candidate(path, content, &self.asked.config);

@@ -61,7 +61,7 @@ pub struct ProxyArgs {
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Plugins")]
     pub plugin_slow: Option<Duration>,
 
-    /// A candidate that sees copies of requests, compared with the plugin of its name, the patch of its
+    /// A candidate, a library, that sees copies of requests, compared with the plugin of its name, the patch of its
     /// point, or the built-in; may be given several times. PLACE is pre, post or a patch point, NAME
     /// the plugin in whose place it would be, or nothing
     #[arg(long, value_name = "[PLACE[:NAME]=]PATH[={JSON}]", help_heading = "Shadows")]

@@ -31,7 +31,7 @@ impl Sink for Nowhere {
     }
 }
 
-fn nowhere() -> Outlet {
+pub(super) fn nowhere() -> Outlet {
     Outlet {
         name: "nowhere".to_owned(),
         sink: Box::new(Nowhere),

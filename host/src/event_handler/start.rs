@@ -195,7 +195,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_plugin_that_stops_it_counts_although_the_source_ends_before() {
-        let delivery = Delivery::start(Vec::new(), None).unwrap();
+        let delivery = Delivery::start(vec![sinks::nowhere()], None).unwrap();
         let passing = async {
             // The source is done after the first of these.
             for _ in 0..100 {

@@ -57,7 +57,7 @@ fn told_twice_it_ends_at_once_though_a_sink_is_away() {
     let host = scene.start(&[]);
     scene.sink.wait_for_refused(before + 1);
     assert_eq!(host.stop().code(), Some(0), "{}", host.log());
-    assert!(host.log().contains("100 events have not arrived at fluentd"), "{}", host.log());
+    assert!(host.log().contains(" events have not arrived at fluentd"), "{}", host.log());
     scene.sink.away(false);
     scene.all(&[]);
     assert_eq!(scene.sink.came("/events").len(), 100);

@@ -88,13 +88,13 @@ fn a_state_folder_that_cannot_be_used_is_named() {
     fs::write(&state, "a file").unwrap();
     let plugin = library("pre-plugin").display().to_string();
     let args = [TARGET, "--state", state.to_str().unwrap(), "--pre-plugin", &plugin];
-    let copies = format!("it cannot be copied to {}/plugins: ", state.display());
-    let parts = [copies.as_str(), "choose another folder with --state"];
-    assert_ends(&Host::fails(&args), 1, &parts);
+    let no_folder = format!("{} is no folder: move it", state.display());
+    assert_ends(&Host::fails(&args), 1, &[&no_folder]);
     // Who may write there decides what code runs.
     fs::remove_file(&state).unwrap();
     fs::create_dir_all(state.join("plugins")).unwrap();
     fs::set_permissions(state.join("plugins"), fs::Permissions::from_mode(0o777)).unwrap();
-    let words = "other users can write there, run chmod 700 on it";
-    assert_ends(&Host::fails(&args), 1, &[&copies, words]);
+    let path = state.join("plugins").display().to_string();
+    let others = format!("other users may write in the folder {path}");
+    assert_ends(&Host::fails(&args), 1, &[&others, &format!("run chmod go-w {path}")]);
 }

@@ -117,6 +117,22 @@ fn a_pre_plugin_that_authenticates_no_more_is_refused_until_it_is_not_asked_for(
     assert_eq!(stranger(&it), 200);
 }
 
+/// The same file, whose other configuration has it register something else.
+#[test]
+fn a_configuration_that_ends_an_authenticator_opens_no_door() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = library("misbehaves").display().to_string();
+    let config = |part: &str| format!("[[pre-plugin]]\npath = '{path}'\nconfig.part = '{part}'\n");
+    fs::write(folder.path().join("host.toml"), config("authenticator")).unwrap();
+    let flag = format!("--config={}", folder.path().join("host.toml").display());
+    let it = Running::with(folder, Upstream::echo(), vec![flag]);
+    assert_eq!(stranger(&it), 401);
+    fs::write(it.file("host.toml"), config("middleware")).unwrap();
+    let said = it.declined(&["reload"]);
+    assert!(said.contains("registers no authenticator any more"), "{said}");
+    assert_eq!(stranger(&it), 401);
+}
+
 #[test]
 fn a_rollback_opens_no_door() {
     let it = Running::start(&["--no-watch"]);

@@ -218,6 +218,17 @@ fn two_shadows_of_one_plugin_are_refused() {
     assert_eq!(it.status()["shadows"].as_array().unwrap().len(), 1);
 }
 
+#[test]
+fn a_module_cannot_be_a_shadow_and_is_told_so() {
+    let it = start_with("");
+    put(&it.file("new.wasm"), b"\0asm\x01\0\0\0");
+    let path = it.file("new.wasm");
+    write(&it.folder, &format!("[[shadow]]\npath = '{}'\n", path.display()));
+    let said = it.declined(&["reload"]);
+    assert!(said.contains("new.wasm: a module in WebAssembly cannot be a shadow"), "{said}");
+    assert_eq!(it.status()["shadows"], serde_json::json!([]));
+}
+
 /// The configuration that goes with the file is another one than the candidate's.
 #[test]
 fn a_promotion_stays_when_the_file_under_it_is_refused_or_removed() {

@@ -75,7 +75,11 @@ impl Client {
         // A server may close a connection that waits at any time, also as it is used: that says
         // nothing about the server, and the next connection is tried at once.
         while let Some(link) = self.kept().await {
+            let is_shared = matches!(link, Link::Two(_));
             match self.over(link, request).await {
+                // It may have lost this request only, and be there the next time: no reason to go on
+                // asking for ever. Once more, over another one if it has ended.
+                Err(SendError::Lost(_)) if is_shared => break,
                 Err(SendError::Lost(_)) => {}
                 answered => return answered,
             }

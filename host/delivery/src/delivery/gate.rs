@@ -67,7 +67,7 @@ impl Gate {
         }
     }
 
-    /// The sink has taken something.
+    /// The sink has taken something, or refused it for good.
     pub(super) fn succeeded(&self) {
         let mut state = self.lock();
         state.failures = 0;

@@ -105,12 +105,16 @@ impl Lane {
                 }
                 Err(Failure::Later(later)) => later,
                 Err(Failure::Refused(_)) if part.len() > 1 => {
+                    self.gate.succeeded(); // it answers
                     let second = part.split_off(part.len() / 2);
                     parts.extend([second, part]);
                     continue;
                 }
                 Err(Failure::Refused(reason)) => match self.bury(&part, &reason).await {
-                    Ok(()) => continue,
+                    Ok(()) => {
+                        self.gate.succeeded();
+                        continue;
+                    }
                     Err(later) => later,
                 },
                 Err(Failure::Partly { later, refused }) => {

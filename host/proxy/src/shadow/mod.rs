@@ -207,15 +207,23 @@ impl Shadow {
             return Err(format!("a call of it has not come back for {} s", time.as_secs()));
         }
         let (tally, least, limit) = (self.tally(), self.settings.least, self.settings.limit);
-        if tally.requests < least {
-            let seen = tally.requests;
+        let (requests, others) = (tally.requests, tally.not_comparable);
+        let others = match others {
+            0 => String::new(),
+            _ => format!("; {others} more had bodies that stream or are large, and say nothing"),
+        };
+        if requests < least {
             return Err(format!(
-                "it was compared on {seen} requests so far, and {least} are asked"
+                "it was compared on {requests} requests so far, and {least} are asked{others}"
             ));
+        }
+        // Whoever differs where nothing can be compared would pass on what little can.
+        if requests < tally.not_comparable {
+            return Err(format!("it was compared on {requests} requests only{others}"));
         }
         let share = tally.share();
         if share > limit {
-            let (differed, requests) = (tally.differed, tally.requests);
+            let differed = tally.differed;
             let (share, limit) = (percent(share), percent(limit));
             return Err(format!(
                 "it differed on {differed} of {requests} requests ({share}), and {limit} are allowed"
