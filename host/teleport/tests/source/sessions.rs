@@ -196,3 +196,31 @@ async fn many_recordings_are_read_with_a_bounded_backlog() {
     assert_eq!((taken.events.len(), taken.repeated()), (1000 + 400, 0));
     assert!(most <= 18, "{most} at a time");
 }
+
+/// Chunks that wait for recordings hold what the server has sent ahead. They must not hold all that it
+/// may send: then no recording comes, and each waits for the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn chunks_that_wait_leave_the_connection_to_recordings() {
+    const CHUNKS: u64 = 8;
+    const OF_CHUNK: u64 = 4000; // more than a stream's window takes
+    let mut world = World::new(1, 8, CHUNKS * OF_CHUNK);
+    for number in (0..CHUNKS).flat_map(|chunk| (0..40).map(move |of| chunk * OF_CHUNK + of)) {
+        let id = format!("s{number}");
+        world.uploads.insert(number, id.clone());
+        world.recordings.insert(id, Recording { events: 3, ..Recording::default() });
+    }
+    let scene = Scene::new(world);
+    let mut config = scene.config();
+    config.concurrency = 8;
+    config.timing.answer = Duration::from_secs(600);
+    let mut running = Running::start(config).await;
+    // Nobody takes anything until the server has sent what it may.
+    scene.fake.called("ExportUnstructuredEvents", CHUNKS).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut taken = Taken::default();
+    while let Some(read) = running.next().await {
+        taken.take(read);
+    }
+    running.ended().await.unwrap();
+    assert_eq!(taken.events.len() as u64, CHUNKS * (OF_CHUNK + 40 * 2));
+}
