@@ -140,6 +140,41 @@ async fn while_the_role_denies_recordings_the_log_goes_on_and_none_is_given_up()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_recording_is_not_given_up_because_the_server_is_away_at_the_end() {
+    let scene = with(Some(Recording { events: 10, ..Recording::default() }));
+    scene.fake.faults(|it| it.sessions_unavailable = true);
+    let mut config = scene.config();
+    config.timing.recording_lost = Duration::ZERO; // too old, if it were missing
+    assert_eq!(scene.all(config.clone()).await.events.len(), 100);
+    assert!(scene.state("missing_recordings1").exists());
+    // The next start has it, however soon that one ends.
+    scene.fake.faults(|it| it.sessions_unavailable = false);
+    config.timing.missing.0 = Duration::from_secs(3600);
+    assert_eq!(of_session(&scene.all(config).await), expected(0..10));
+    assert!(!scene.state("missing_recordings1").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_does_not_wait_for_recordings_that_cannot_be_read() {
+    let mut world = World::new(1, 1, 100);
+    for number in 0..50 {
+        let id = format!("s{number}");
+        world.uploads.insert(number, id.clone());
+        world.recordings.insert(id, Recording { events: 5, ..Recording::default() });
+    }
+    let scene = Scene::new(world);
+    scene.fake.faults(|it| it.sessions_unavailable = true);
+    let mut config = scene.endless();
+    config.concurrency = 1; // sixteen may wait
+    let mut running = Running::start(config).await;
+    running.take(100).await;
+    scene.fake.faults(|it| it.sessions_unavailable = false);
+    let taken = running.take(50 * 4).await;
+    assert_eq!((taken.events.len(), taken.repeated()), (200, 0));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn recordings_that_the_event_handler_has_begun_are_read_on() {
     let scene = with(Some(Recording { events: 20, ..Recording::default() }));
     scene.fake.world().uploads.clear();
