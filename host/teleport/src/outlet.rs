@@ -98,7 +98,7 @@ impl Outlet {
         marks: &Arc<Marks<P>>,
         session: Option<Arc<str>>,
     ) -> Result<(), Closed> {
-        let uid = event.id();
+        let uid = event.id().into_owned();
         let json = event.json().unwrap_or_else(|(why, json)| {
             self.metrics.malformed.inc();
             tracing::error!("the {} {uid:?} goes on as it came, since {why}", kind.name);
