@@ -93,11 +93,14 @@ impl Rpc {
         self.ask::<_, Nothing>(&LOCK, lock).await.map(|_| ())
     }
 
-    async fn grpc(&self) -> Result<Grpc<Connection>, Failure> {
+    /// The connection, ready for a call.
+    async fn grpc(&self, call: &'static Call) -> Result<Grpc<Connection>, Failure> {
         let connection = self.link.connection().await?;
         let origin = Uri::from_static("https://teleport.cluster.local");
         let grpc = Grpc::with_origin(connection, origin);
-        Ok(grpc.max_decoding_message_size(MESSAGE_LIMIT))
+        let mut grpc = grpc.max_decoding_message_size(MESSAGE_LIMIT);
+        grpc.ready().await.map_err(|error| self.lost(call, &with_causes(&error)))?;
+        Ok(grpc)
     }
 
     async fn ask<M, R>(&self, call: &'static Call, message: M) -> Result<R, Failure>
@@ -106,8 +109,7 @@ impl Rpc {
         R: Message + Default + Send + Sync + 'static,
     {
         let asked = Box::pin(async {
-            let mut grpc = self.grpc().await?;
-            grpc.ready().await.map_err(|error| self.lost(call, &with_causes(&error)))?;
+            let mut grpc = self.grpc(call).await?;
             let path = PathAndQuery::from_static(call.path);
             let codec = ProstCodec::<M, R>::default();
             let answer = grpc.unary(Request::new(message), path, codec).await;
@@ -124,8 +126,7 @@ impl Rpc {
         R: Message + Default + Send + Sync + 'static,
     {
         let asked = Box::pin(async {
-            let mut grpc = self.grpc().await?;
-            grpc.ready().await.map_err(|error| self.lost(call, &with_causes(&error)))?;
+            let mut grpc = self.grpc(call).await?;
             let path = PathAndQuery::from_static(call.path);
             let codec = ProstCodec::<M, R>::default();
             let answer = grpc.server_streaming(Request::new(message), path, codec).await;
@@ -183,7 +184,7 @@ impl Rpc {
 }
 
 /// Whether it is rather the thing asked for that is broken. What has a cause is none of the server's
-/// answers, but what has become of the connection: HTTP/2's own INTERNAL_ERROR has the same code.
+/// answers, but what has become of the connection: HTTP/2's own `INTERNAL_ERROR` has the same code.
 fn is_broken(status: &Status) -> bool {
     let codes = [
         Code::DataLoss,
