@@ -178,6 +178,7 @@ impl Source {
                 }
             }
         }
+        self.days.leave();
         // Where the export has gone further than the windows once had, they begin there.
         let unfinished = self.days.unfinished().map(|date| start_of(date).max(self.days.start()));
         let at = |window| Position { window, cursor: "".into(), id: String::new() };
