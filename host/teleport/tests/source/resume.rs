@@ -2,6 +2,7 @@
 
 use crate::kit::{Running, Scene, Taken, milliseconds, until};
 use fake_teleport::{Recording, World};
+use host_teleport::{Config, Source};
 use std::fs;
 
 fn windowed(scene: Scene) -> Scene {
@@ -248,6 +249,29 @@ async fn a_server_that_loses_the_bulk_export_while_we_read_is_read_on_in_windows
     }
     taken.add(running.stop().await);
     assert_eq!(taken.lost(430), Vec::<u64>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chunks_that_windows_take_over_leave_no_trace() {
+    let scene = Scene::new(World::new(2, 2, 400));
+    let mut config = Config { in_flight: 2, ..scene.endless() };
+    let mut running = Running::start(config.clone()).await;
+    let mut taken = running.take(10).await;
+    taken.add(running.stop().await);
+    // The export goes while chunks are read again, and wait since nobody takes anything.
+    config.concurrency = 2;
+    let source = Source::open(config).await.unwrap();
+    scene.fake.faults(|it| it.unimplemented = true);
+    let mut running = Running::run(source, 1);
+    scene.fake.called("GetUnstructuredEvents", 1).await;
+    assert_eq!(running.metrics.progress().chunks_open, 0);
+    // Neither is an event dropped that one of them wanted to send: it would hold a place in the room.
+    assert!(running.shows("tenon_teleport_dropped_total 0\n"));
+    while taken.uids.len() < 400 {
+        taken.take(running.next().await.unwrap());
+    }
+    running.stop().await;
+    assert_eq!(taken.lost(400), Vec::<u64>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
