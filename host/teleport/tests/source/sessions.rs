@@ -189,7 +189,7 @@ async fn recordings_that_the_event_handler_has_begun_are_read_on() {
     fs::write(scene.state("missing_recordings2"), missing).unwrap();
     fs::write(scene.state("session"), 0_u64.to_be_bytes()).unwrap();
     let mut running = Running::start(scene.endless()).await;
-    let taken = running.take(100 + 6 + 3).await;
+    let taken = running.take(100 + 7 + 3).await;
     assert_eq!(of_session(&taken), expected(12..20));
     assert!(["s2-2", "s2-3", "s2-4"].iter().all(|uid| taken.uids.contains_key(*uid)));
     until("both are over", || {
