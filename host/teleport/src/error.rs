@@ -135,6 +135,15 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether it says something of what was asked for: there is none, it is broken, or the server cannot
+    /// do this. All else says something of the server, of the way to it, or of who we are.
+    pub(crate) fn is_of_the_thing(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound { .. } | Self::Unimplemented { .. } | Self::Other { broken: true, .. }
+        )
+    }
+
     /// Whether somebody has to do something before trying again can help.
     pub fn needs_somebody(&self) -> bool {
         matches!(self, Self::Certificate { .. } | Self::Denied { .. })

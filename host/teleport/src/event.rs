@@ -64,8 +64,8 @@ impl Event {
         String::from_utf8_lossy(&self.envelope.kind)
     }
 
-    pub(crate) fn id(&self) -> String {
-        String::from_utf8_lossy(&self.envelope.id).into_owned()
+    pub(crate) fn id(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.envelope.id)
     }
 
     pub(crate) fn index(&self) -> i64 {

@@ -98,7 +98,7 @@ impl Outlet {
         marks: &Arc<Marks<P>>,
         session: Option<Arc<str>>,
     ) -> Result<(), Closed> {
-        let uid = event.id();
+        let uid = event.id().into_owned();
         let json = event.json().unwrap_or_else(|(why, json)| {
             self.metrics.malformed.inc();
             tracing::error!("the {} {uid:?} goes on as it came, since {why}", kind.name);
@@ -112,10 +112,13 @@ impl Outlet {
         }
         kind.read.inc();
         self.metrics.read.inc();
+        // Once it has its place in the room nothing is waited for any more: whoever is stopped here, since
+        // windows take over, would drop the event, and its place would be lost.
+        let place = self.out.reserve().await.map_err(|_| Closed)?;
         self.room.take().await;
         let done = marks.push(position);
-        let read = Read { json, kind: kind.name.clone(), uid, time, session, done };
-        self.out.send(read).await.map_err(|_| Closed)
+        place.send(Read { json, kind: kind.name.clone(), uid, time, session, done });
+        Ok(())
     }
 
     /// Whether nobody takes events any more.

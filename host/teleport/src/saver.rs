@@ -38,10 +38,9 @@ impl Saver {
         room: Arc<Room>,
         metrics: Metrics,
         timing: &Timing,
-        first: Changes,
     ) -> Self {
-        let (every, log) = (timing.save, LogLimit::default());
-        Self { folder, days, windows, sessions, room, metrics, every, unsaved: first, log }
+        let (every, unsaved, log) = (timing.save, Changes::default(), LogLimit::default());
+        Self { folder, days, windows, sessions, room, metrics, every, unsaved, log }
     }
 
     /// Saves until it is to end, and then once more.

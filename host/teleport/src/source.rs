@@ -40,7 +40,6 @@ pub struct Source {
     sessions: Arc<Sessions>,
     /// Whether the server has the bulk export.
     bulk: bool,
-    first: Changes,
 }
 
 impl Source {
@@ -81,7 +80,6 @@ impl Source {
             position,
             sessions,
             bulk,
-            first,
         };
         Ok(source)
     }
@@ -97,11 +95,6 @@ impl Source {
         Locker::new(rpc, metrics, self.config.timing.retry, self.config.dry_run)
     }
 
-    /// Whether it reads in bulk, rather than in windows, as far as that is known.
-    pub fn is_bulk(&self) -> bool {
-        self.bulk
-    }
-
     /// Sends on what it reads, until it is stopped, or nobody takes events any more, or everything there
     /// is has been read if the configuration asks for that end.
     ///
@@ -113,8 +106,8 @@ impl Source {
         let saved = CancellationToken::new();
         let parts = (self.days.clone(), self.windows.clone(), self.sessions.clone());
         let (metrics, timing) = (self.metrics.clone(), self.config.timing);
-        let (folder, room, first) = (self.folder.clone(), self.room.clone(), self.first.clone());
-        let saver = Saver::new(folder, parts, room, metrics, &timing, first);
+        let (folder, room) = (self.folder.clone(), self.room.clone());
+        let saver = Saver::new(folder, parts, room, metrics, &timing);
         let saver = tokio::spawn(saver.run(saved.clone()));
         reader.spawn(self.sessions.clone().run(reader.clone()));
         if let Some(every) = self.config.refresh {
@@ -185,6 +178,7 @@ impl Source {
                 }
             }
         }
+        self.days.leave();
         // Where the export has gone further than the windows once had, they begin there.
         let unfinished = self.days.unfinished().map(|date| start_of(date).max(self.days.start()));
         let at = |window| Position { window, cursor: "".into(), id: String::new() };

@@ -54,6 +54,8 @@ enum Reading {
     Hopeless(Failure),
     /// To its end.
     Over,
+    /// By nobody any more: windows take its place.
+    Left,
 }
 
 impl Days {
@@ -167,7 +169,6 @@ impl Days {
     }
 
     pub(super) fn over(&self, task: &Task) {
-        self.metrics.chunks_open.dec();
         self.metrics.chunks_done.inc();
         task.marks.end();
         self.set(task, Reading::Over);
@@ -189,6 +190,14 @@ impl Days {
         if let Some(day) = self.days().get_mut(&task.date)
             && let Some(open) = day.open.get_mut(&task.chunk)
         {
+            match (&open.reading, &reading) {
+                // The last words of a task that is being stopped.
+                (Reading::Left, _) => return,
+                (_, Reading::Over) => {
+                    self.metrics.chunks_open.dec();
+                }
+                _ => {}
+            }
             open.reading = reading;
         }
         self.changed.send_replace(());
@@ -232,6 +241,15 @@ impl Days {
             | Reading::Hopeless(Failure::Unimplemented { message, .. }) => Some(message.clone()),
             _ => None,
         })
+    }
+
+    /// Windows take over: no chunk is read on.
+    pub(crate) fn leave(&self) {
+        let mut days = self.days();
+        for open in days.values_mut().flat_map(|day| day.open.values_mut()) {
+            open.reading = Reading::Left;
+        }
+        self.metrics.chunks_open.set(0);
     }
 
     /// No chunks are awaited of the days before one.

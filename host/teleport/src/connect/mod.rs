@@ -26,8 +26,14 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tonic::body::Body;
 
-/// Bytes that the server may send ahead of us in one stream, and in all of them.
-const WINDOWS: (u32, u32) = (1 << 20, 4 << 20);
+/// Bytes that the server may send ahead of us in one stream.
+const STREAM_WINDOW: u32 = 1 << 20;
+
+/// And in all of them: as many as HTTP/2 can say (RFC 9113, section 6.9.1). What lies in a stream that
+/// nobody reads just now counts here, too: with fewer than all streams may have together, some that wait
+/// for others would use up what those others need, and nothing would come any more. The memory is
+/// bounded by the streams' own windows.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
 /// The way to the auth server. All calls share its one connection.
 #[derive(Debug)]
@@ -114,8 +120,8 @@ impl Link {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
-            .initial_stream_window_size(WINDOWS.0)
-            .initial_connection_window_size(WINDOWS.1)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(20))
             .keep_alive_while_idle(true);

@@ -1,30 +1,11 @@
 use super::*;
+use fake_teleport::structure;
 use proptest::prelude::*;
 use prost::Message;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value as Any};
 use serde_json::json;
 use std::collections::BTreeMap;
-
-fn value(json: &serde_json::Value) -> Any {
-    use serde_json::Value as Json;
-    let kind = match json {
-        Json::Null => Kind::NullValue(0),
-        Json::Bool(bool) => Kind::BoolValue(*bool),
-        Json::Number(number) => Kind::NumberValue(number.as_f64().unwrap()),
-        Json::String(text) => Kind::StringValue(text.clone()),
-        Json::Array(list) => {
-            Kind::ListValue(ListValue { values: list.iter().map(value).collect() })
-        }
-        Json::Object(_) => Kind::StructValue(structure(json)),
-    };
-    Any { kind: Some(kind) }
-}
-
-fn structure(json: &serde_json::Value) -> Struct {
-    let fields = json.as_object().unwrap().iter();
-    Struct { fields: fields.map(|(key, of)| (key.clone(), value(of))).collect() }
-}
 
 fn written(message: &[u8]) -> Result<String, Malformed> {
     let mut out = Vec::new();

@@ -10,7 +10,7 @@ pub use done::Done;
 pub(crate) use room::Room;
 
 use done::Stream;
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The events of a stream (a chunk, the windows, a recording) that are not done yet.
@@ -22,10 +22,12 @@ pub(crate) struct Marks<P> {
 
 #[derive(Debug)]
 struct State<P> {
-    /// The number of the first slot.
-    first: u64,
-    /// The events from the first that is not done.
-    slots: VecDeque<Slot<P>>,
+    /// The number of the next event.
+    next: u64,
+    /// The events from the first that is not done, by their numbers. Those that are done one after
+    /// another are only the last of them: so there are never more than twice as many slots as events
+    /// that are out, and these the room bounds, however long one of them holds the mark.
+    slots: BTreeMap<u64, Slot<P>>,
     low: Option<P>,
     ended: bool,
     /// Whether the mark has moved, or the stream ended, since somebody asked.
@@ -36,6 +38,41 @@ struct State<P> {
 struct Slot<P> {
     position: P,
     done: bool,
+}
+
+impl<P> State<P> {
+    fn add(&mut self, slot: Slot<P>) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.slots.insert(number, slot);
+        number
+    }
+
+    fn move_to(&mut self, position: P) {
+        self.low = Some(position);
+        self.moved = true;
+    }
+
+    fn done(&mut self, number: u64) {
+        if let Some(slot) = self.slots.get_mut(&number) {
+            slot.done = true;
+        }
+        let is_done = |(number, slot): (&u64, &Slot<P>)| slot.done.then_some(*number);
+        // With the one after it, if that is done: of both only the later says anything.
+        let later = self.slots.range(number + 1..).next().and_then(is_done);
+        if later.is_some() {
+            self.slots.remove(&number);
+        }
+        if let Some(earlier) = self.slots.range(..number).next_back().and_then(is_done) {
+            self.slots.remove(&earlier);
+        }
+        if let Some(first) = self.slots.first_entry()
+            && first.get().done
+        {
+            let position = first.remove().position;
+            self.move_to(position);
+        }
+    }
 }
 
 /// What is to be saved of a stream.
@@ -49,16 +86,15 @@ pub(crate) struct Low<P> {
 
 impl<P: Clone + Send + 'static> Marks<P> {
     pub(crate) fn new(room: Arc<Room>) -> Arc<Self> {
-        let slots = VecDeque::new();
-        let state = State { first: 0, slots, low: None, ended: false, moved: false };
+        let slots = BTreeMap::new();
+        let state = State { next: 0, slots, low: None, ended: false, moved: false };
         Arc::new(Self { state: Mutex::new(state), room })
     }
 
     /// An event that goes out now. Its place in the room has been taken.
     pub(crate) fn push(self: &Arc<Self>, position: P) -> Done {
         let mut state = self.state();
-        state.slots.push_back(Slot { position, done: false });
-        let number = state.first + state.slots.len() as u64 - 1;
+        let number = state.add(Slot { position, done: false });
         drop(state);
         Done { of: Some((self.clone(), number)) }
     }
@@ -66,15 +102,12 @@ impl<P: Clone + Send + 'static> Marks<P> {
     /// An event that goes nowhere: the mark moves over it as if it were done.
     pub(crate) fn skip(&self, position: P) {
         let mut state = self.state();
-        match state.slots.back_mut() {
-            None => {
-                state.low = Some(position);
-                state.moved = true;
+        match state.slots.last_entry() {
+            None => state.move_to(position),
+            Some(mut slot) if slot.get().done => slot.get_mut().position = position,
+            Some(_) => {
+                state.add(Slot { position, done: true });
             }
-            // Nothing between two that are done needs a slot of its own: however many are skipped
-            // behind one that is not done, the memory stays.
-            Some(slot) if slot.done => slot.position = position,
-            Some(_) => state.slots.push_back(Slot { position, done: true }),
         }
     }
 
@@ -101,17 +134,7 @@ impl<P: Clone + Send + 'static> Marks<P> {
 
 impl<P: Clone + Send + 'static> Stream for Marks<P> {
     fn done(&self, number: u64) {
-        let mut state = self.state();
-        let index = usize::try_from(number - state.first).unwrap_or(usize::MAX);
-        if let Some(slot) = state.slots.get_mut(index) {
-            slot.done = true;
-        }
-        while state.slots.front().is_some_and(|slot| slot.done) {
-            state.low = state.slots.pop_front().map(|slot| slot.position);
-            state.first += 1;
-            state.moved = true;
-        }
-        drop(state);
+        self.state().done(number);
         self.room.done();
     }
 

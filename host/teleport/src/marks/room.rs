@@ -1,7 +1,7 @@
 //! How many events may be out.
 
 use crate::metrics::Metrics;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::{Notify, Semaphore};
 
 /// How many events may be out at a time, over all streams: this bounds the memory.
@@ -11,8 +11,8 @@ pub(crate) struct Room {
     size: u32,
     /// Places of events that were dropped.
     held: AtomicUsize,
-    /// Events that were done since there were last as many as there is room for.
-    done: AtomicU32,
+    /// Events that were done.
+    done: AtomicU64,
     many_done: Notify,
     /// From here on events may be dropped without a word: the program ends.
     ending: AtomicBool,
@@ -23,7 +23,7 @@ impl Room {
     pub(crate) fn new(size: u32, metrics: Metrics) -> Self {
         let permits = Semaphore::new(size as usize);
         let (held, ending) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let (done, many_done) = (AtomicU32::new(0), Notify::new());
+        let (done, many_done) = (AtomicU64::new(0), Notify::new());
         Self { permits, size, held, done, many_done, ending, metrics }
     }
 
@@ -37,8 +37,8 @@ impl Room {
 
     pub(super) fn done(&self) {
         self.permits.add_permits(1);
-        if self.done.fetch_add(1, Ordering::Relaxed) + 1 >= self.size {
-            self.done.store(0, Ordering::Relaxed);
+        // Never set back: another thread may count at the same time.
+        if (self.done.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(self.size.into()) {
             self.many_done.notify_one();
         }
     }
@@ -52,7 +52,7 @@ impl Room {
     /// No more events will be taken in: those that are dropped are not waited for.
     pub(crate) fn end(&self) {
         self.ending.store(true, Ordering::SeqCst);
-        self.permits.add_permits(self.held.swap(0, Ordering::SeqCst));
+        self.release();
     }
 
     /// After [`end`](Self::end): waits until no event is out.
@@ -61,16 +61,46 @@ impl Room {
     }
 
     pub(super) fn dropped(&self) {
+        // First held, then looked whether it is the end; there it is the other way round. So one of the two
+        // gives the place back, whoever comes first.
+        self.held.fetch_add(1, Ordering::SeqCst);
         if self.ending.load(Ordering::SeqCst) {
-            self.permits.add_permits(1);
+            self.release();
             return;
         }
-        self.held.fetch_add(1, Ordering::SeqCst);
         if self.metrics.dropped.inc() == 0 {
             tracing::error!(
                 "an event was dropped before it was delivered: the cursor stays before it, and it is \
                  read again after a restart"
             );
+        }
+    }
+
+    fn release(&self) {
+        self.permits.add_permits(self.held.swap(0, Ordering::SeqCst));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+    use std::thread;
+
+    /// Else whoever waits for the room to be empty waits for ever.
+    #[test]
+    fn a_place_is_given_back_of_what_is_dropped_just_when_the_end_comes() {
+        for _ in 0..5000 {
+            let (room, both) = (Room::new(0, Metrics::default()), Barrier::new(2));
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    both.wait();
+                    room.dropped();
+                });
+                both.wait();
+                room.end();
+            });
+            assert_eq!(room.permits.available_permits(), 1);
         }
     }
 }

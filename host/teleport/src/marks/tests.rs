@@ -36,6 +36,24 @@ fn what_is_skipped_moves_the_mark_in_its_turn() {
 }
 
 #[test]
+fn what_is_done_behind_a_gap_takes_no_memory() {
+    let marks = marks();
+    let gap = marks.push(0);
+    for position in 1..100_000 {
+        marks.push(position).done();
+        assert!(marks.state().slots.len() <= 2);
+    }
+    // Out of order, too: of an island that is done only its end is kept.
+    let mut out: Vec<_> = (100_000..100_100).map(|position| Some(marks.push(position))).collect();
+    for step in [2, 1] {
+        out.iter_mut().step_by(step).filter_map(Option::take).for_each(Done::done);
+    }
+    assert_eq!((marks.moved(), marks.state().slots.len()), (None, 2));
+    gap.done();
+    assert_eq!((marks.moved().unwrap(), marks.state().slots.len()), (low(100_099), 0));
+}
+
+#[test]
 fn a_stream_is_complete_when_all_of_it_is_done() {
     let marks = marks();
     let one = marks.push(1);
@@ -65,6 +83,8 @@ proptest! {
             waiting[usize::try_from(next).unwrap()].take().unwrap().done();
             let first = waiting.iter().position(Option::is_some).unwrap_or(40) as u64;
             prop_assert_eq!(marks.state().low, first.checked_sub(1));
+            let out = waiting.iter().flatten().count();
+            prop_assert!(marks.state().slots.len() <= 2 * out);
         }
     }
 }

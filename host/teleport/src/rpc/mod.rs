@@ -15,6 +15,7 @@ use jiff::civil::Date;
 use messages::{Chunk, ChunksOf, Export, Exported, Nothing, Page, Pong, Recording, Search};
 use prost::Message;
 use proto::types::LockV2;
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -92,11 +93,14 @@ impl Rpc {
         self.ask::<_, Nothing>(&LOCK, lock).await.map(|_| ())
     }
 
-    async fn grpc(&self) -> Result<Grpc<Connection>, Failure> {
+    /// The connection, ready for a call.
+    async fn grpc(&self, call: &'static Call) -> Result<Grpc<Connection>, Failure> {
         let connection = self.link.connection().await?;
         let origin = Uri::from_static("https://teleport.cluster.local");
         let grpc = Grpc::with_origin(connection, origin);
-        Ok(grpc.max_decoding_message_size(MESSAGE_LIMIT))
+        let mut grpc = grpc.max_decoding_message_size(MESSAGE_LIMIT);
+        grpc.ready().await.map_err(|error| self.lost(call, &with_causes(&error)))?;
+        Ok(grpc)
     }
 
     async fn ask<M, R>(&self, call: &'static Call, message: M) -> Result<R, Failure>
@@ -105,8 +109,7 @@ impl Rpc {
         R: Message + Default + Send + Sync + 'static,
     {
         let asked = Box::pin(async {
-            let mut grpc = self.grpc().await?;
-            grpc.ready().await.map_err(|error| self.lost(call, &with_causes(&error)))?;
+            let mut grpc = self.grpc(call).await?;
             let path = PathAndQuery::from_static(call.path);
             let codec = ProstCodec::<M, R>::default();
             let answer = grpc.unary(Request::new(message), path, codec).await;
@@ -123,8 +126,7 @@ impl Rpc {
         R: Message + Default + Send + Sync + 'static,
     {
         let asked = Box::pin(async {
-            let mut grpc = self.grpc().await?;
-            grpc.ready().await.map_err(|error| self.lost(call, &with_causes(&error)))?;
+            let mut grpc = self.grpc(call).await?;
             let path = PathAndQuery::from_static(call.path);
             let codec = ProstCodec::<M, R>::default();
             let answer = grpc.server_streaming(Request::new(message), path, codec).await;
@@ -167,26 +169,31 @@ impl Rpc {
             Code::Unauthenticated => self.link.not_accepted(message),
             Code::NotFound => Failure::NotFound { call: call.name, message },
             code => {
-                let problem = match std::error::Error::source(status) {
+                let problem = match status.source() {
                     Some(cause) => with_causes(cause),
                     None => format!("{code:?}: {message}"),
                 };
-                let broken = matches!(
-                    code,
-                    Code::DataLoss
-                        | Code::FailedPrecondition
-                        | Code::Internal
-                        | Code::InvalidArgument
-                        | Code::OutOfRange
-                );
                 self.link.certificate(&problem).unwrap_or(Failure::Other {
                     call: call.name,
                     problem,
-                    broken,
+                    broken: is_broken(status),
                 })
             }
         }
     }
+}
+
+/// Whether it is rather the thing asked for that is broken. What has a cause is none of the server's
+/// answers, but what has become of the connection: HTTP/2's own `INTERNAL_ERROR` has the same code.
+fn is_broken(status: &Status) -> bool {
+    let codes = [
+        Code::DataLoss,
+        Code::FailedPrecondition,
+        Code::Internal,
+        Code::InvalidArgument,
+        Code::OutOfRange,
+    ];
+    codes.contains(&status.code()) && status.source().is_none()
 }
 
 /// The messages of an answer as they come.
@@ -211,5 +218,19 @@ impl<R> Incoming<R> {
             Ok(Err(status)) => Err(self.rpc.failure(self.call, &status)),
             Err(_) => Err(silent),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_breaks_makes_nothing_broken_that_was_asked_for() {
+        let from_server = Status::new(Code::Internal, "the object cannot be read");
+        let mut on_the_way = from_server.clone();
+        on_the_way.set_source(Arc::new(std::io::Error::other("h2: INTERNAL_ERROR")));
+        let away = Status::new(Code::Unavailable, "");
+        assert_eq!([from_server, on_the_way, away].map(|it| is_broken(&it)), [true, false, false]);
     }
 }

@@ -6,6 +6,7 @@
 //! | being read | beside others, on from the index that is done when the stream breaks |
 //! | not there yet, or broken | asked for again every few minutes; given up after three times, or two days |
 //! | denied to us | asked for again every few minutes, until the role allows it |
+//! | there, and the server is away | asked for again until it is back; left to the next start if all is to end |
 //!
 //! However many are announced, only some wait to be read: then the audit log waits, too.
 
@@ -151,7 +152,10 @@ impl Sessions {
     async fn read_missing(self: &Arc<Self>, reader: &Reader) {
         let slots = Arc::new(Semaphore::new(AGAIN_AT_ONCE));
         let (first, every) = reader.config.timing.missing;
-        sleep(jitter(first)).await;
+        // Whoever ends with the last event may end before the first wait is over, at each start.
+        if !reader.config.exit_on_last_event {
+            sleep(jitter(first)).await;
+        }
         loop {
             for task in self.all_missing() {
                 let slot = slots.clone().acquire_owned().await.ok();
@@ -232,8 +236,12 @@ impl Sessions {
                 session.marks.end();
                 Phase::Read
             }
-            // It is not the recording's fault.
-            Some(failure) if failure.needs_somebody() => Phase::Missing { attempt, reading: false },
+            // It is not the recording's fault: that we are not let in, or that the server is away when
+            // everything is to end.
+            Some(failure) if !failure.is_of_the_thing() => {
+                tracing::warn!("the recording of session {id} is left for later: {failure}");
+                Phase::Missing { attempt, reading: false }
+            }
             Some(failure) if attempt >= TRIES || old => {
                 self.metrics.lost_recordings.inc();
                 tracing::error!("the recording of session {id} is given up: {failure}");

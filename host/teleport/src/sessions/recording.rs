@@ -9,8 +9,9 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
-/// A recording that breaks so often at one place is broken there.
-const BROKEN: u32 = 3;
+/// After so many failures in a row a recording that is said to be broken is broken; any other gives its
+/// place in the backlog back: the log does not wait for what cannot be read.
+const STUCK: u32 = 3;
 
 /// Whoever wants to end with the last event waits for a server no longer than this.
 const PATIENCE: u32 = 6;
@@ -21,7 +22,7 @@ pub(super) struct Task {
     pub(super) id: Arc<str>,
     pub(super) index: i64,
     pub(super) marks: Arc<Marks<i64>>,
-    /// In the backlog; given back when the recording was read.
+    /// In the backlog; given back when the recording was read, or is stuck.
     pub(super) place: Option<OwnedSemaphorePermit>,
 }
 
@@ -51,7 +52,7 @@ pub(super) async fn read(
         let failure = attempt(reader, &mut task, &mut backoff).await.err();
         let over = match &failure {
             None | Some(Failure::NotFound { .. } | Failure::Unimplemented { .. }) => true,
-            Some(Failure::Other { broken: true, .. }) => backoff.failures() + 1 >= BROKEN,
+            Some(Failure::Other { broken: true, .. }) => backoff.failures() + 1 >= STUCK,
             Some(failure) => {
                 let ends = reader.config.exit_on_last_event;
                 failure.needs_somebody() || ends && backoff.failures() >= PATIENCE
@@ -63,6 +64,9 @@ pub(super) async fn read(
         }
         drop(held);
         let wait = backoff.next();
+        if backoff.failures() >= STUCK {
+            task.place = None;
+        }
         if let Some(failure) = &failure {
             reader.failed("StreamUnstructuredSessionEvents", failure, wait);
         }

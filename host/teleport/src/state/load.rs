@@ -68,13 +68,18 @@ pub(crate) fn load(folder: &Folder, config: &Config) -> Result<Loaded, Error> {
     Ok(loaded)
 }
 
+/// Text without the white space around it.
+fn text(path: &Path, consequence: &str) -> std::io::Result<Option<String>> {
+    Ok(raw(path, consequence)?.map(|text| text.trim().to_owned()))
+}
+
 /// Text that cannot be what the server has given is damage: zeros, as file systems leave them after a
 /// crash, or other bytes.
-fn text(path: &Path, consequence: &str) -> std::io::Result<Option<String>> {
+fn raw(path: &Path, consequence: &str) -> std::io::Result<Option<String>> {
     let Some(bytes) = files::read(path)? else { return Ok(None) };
     match String::from_utf8(bytes) {
         Ok(text) if !text.contains(|it: char| it.is_control() && !it.is_whitespace()) => {
-            Ok(Some(text.trim().to_owned()))
+            Ok(Some(text))
         }
         _ => {
             files::set_aside(path, "it is no text", consequence);
@@ -153,7 +158,7 @@ fn days(path: &Path) -> std::io::Result<BTreeMap<Date, LoadedDay>> {
 fn day(folder: &Path) -> std::io::Result<LoadedDay> {
     let mut day = LoadedDay::default();
     let completed = folder.join("completed-chunks");
-    if let Some(mut lines) = text_of_chunks(&completed)? {
+    if let Some(mut lines) = raw(&completed, "the day's chunks are read again")? {
         // The original's, and ours, end each name. A name that a crash has cut may be that of another
         // chunk, which would then never be read.
         if !lines.is_empty() && !lines.ends_with(char::is_whitespace) {
@@ -171,17 +176,4 @@ fn day(folder: &Path) -> std::io::Result<LoadedDay> {
         day.cursors.insert(chunk.into(), cursor);
     }
     Ok(day)
-}
-
-fn text_of_chunks(path: &Path) -> std::io::Result<Option<String>> {
-    let Some(bytes) = files::read(path)? else { return Ok(None) };
-    match String::from_utf8(bytes) {
-        Ok(text) if !text.contains(|it: char| it.is_control() && !it.is_whitespace()) => {
-            Ok(Some(text))
-        }
-        _ => {
-            files::set_aside(path, "it is no text", "the day's chunks are read again");
-            Ok(None)
-        }
-    }
 }

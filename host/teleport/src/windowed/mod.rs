@@ -145,7 +145,7 @@ impl Run<'_> {
                 continue;
             }
             new += 1;
-            let position = self.position(event.id());
+            let position = self.position(event.id().into_owned());
             self.reader.outlet.bring(&event, position, &self.windows.marks).await.ok()?;
         }
         Some(new)

@@ -93,7 +93,8 @@ async fn no_more_events_are_out_than_there_is_room_for() {
     for _ in 0..10 {
         out.push(running.next().await.unwrap());
     }
-    until("all room is taken", || running.metrics.progress().events >= 10).await;
+    // Each of the four chunks has one more, and waits for room with it.
+    until("all room is taken", || running.metrics.progress().events >= 14).await;
     assert!(running.events.try_recv().is_err(), "an eleventh event is out");
     // Done in the reverse order: the cursor waits, the room does not.
     out.into_iter().rev().for_each(|read| read.done.done());

@@ -3,6 +3,7 @@
 use crate::kit::{Running, Scene, milliseconds, uid};
 use fake_teleport::{Damage, World};
 use host_teleport::{Error, Source};
+use std::time::Instant;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_that_break_off_go_on_where_they_were() {
@@ -24,28 +25,57 @@ async fn connections_that_break_are_made_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_errs_is_asked_again_with_growing_waits() {
     let scene = Scene::new(World::new(1, 2, 200));
+    let mut config = scene.endless();
+    config.timing.retry = (milliseconds(20), milliseconds(10_000));
+    let mut running = Running::start(config).await;
+    let mut taken = running.take(200).await;
+    let before = scene.fake.calls("GetEventExportChunks");
     scene.fake.faults(|it| it.unavailable = 6);
-    scene.all(scene.config()).await.are_exactly(200);
-    // One probe, six failures, the list, two chunks, the list of the other days.
-    assert!(scene.fake.calls("ExportUnstructuredEvents") <= 8);
+    scene.fake.world().add(20);
+    let began = Instant::now();
+    taken.add(running.take(20).await);
+    let after = scene.fake.calls("GetEventExportChunks");
+    assert!(after - before >= 7, "{} calls", after - before);
+    // Each wait is at least a half of 20, 40, …, 640: that is 630. Six that do not grow are at most 120.
+    assert!(began.elapsed() > milliseconds(600), "{:?}", began.elapsed());
+    taken.add(running.stop().await);
+    taken.are_exactly(220);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_always_errs_is_not_flooded() {
-    let scene = Scene::new(World::new(1, 4, 400));
+    // More than the server sends ahead: all four are being read when it begins to err.
+    let scene = Scene::new(World::new(1, 4, 40_000));
     let mut config = scene.endless();
     config.timing.retry = (milliseconds(20), milliseconds(200));
-    let running = Running::start(config).await;
-    scene.fake.called("ExportUnstructuredEvents", 1).await;
+    let mut running = Running::start(config).await;
+    scene.fake.called("ExportUnstructuredEvents", 4).await;
+    running.take(100).await;
     scene.fake.faults(|it| it.unavailable = u64::MAX);
     scene.fake.disconnect();
-    let calls =
-        || ["ExportUnstructuredEvents", "GetEventExportChunks"].map(|call| scene.fake.calls(call));
-    let before: u64 = calls().iter().sum();
-    tokio::time::sleep(milliseconds(1000)).await;
-    let after: u64 = calls().iter().sum();
-    // Five callers at the very most, each five times while the waits grow, and then five a second.
-    assert!(after - before <= 60, "{} calls in a second", after - before);
+    let calls = || -> u64 {
+        let calls = ["ExportUnstructuredEvents", "GetEventExportChunks"];
+        calls.iter().map(|call| scene.fake.calls(call)).sum()
+    };
+    // What had come is taken, else nobody sees that no more comes.
+    let counting = async {
+        scene.fake.called("ExportUnstructuredEvents", 4 + 8).await;
+        let before = calls();
+        tokio::time::sleep(milliseconds(1000)).await;
+        calls() - before
+    };
+    let taking = async {
+        while let Some(read) = running.next().await {
+            read.done.done();
+        }
+    };
+    let count = tokio::select! {
+        count = counting => count,
+        () = taking => panic!("it has ended"),
+    };
+    assert!(count > 0, "nobody asks again");
+    // Five callers at the very most, each five times while the waits grow, and then five to ten a second.
+    assert!(count <= 80, "{count} calls in a second");
     running.kill().await;
 }
 

@@ -54,7 +54,7 @@ async fn credentials_are_renewed_while_it_runs_and_no_event_is_lost() {
     let mut taken = running.take(1000).await;
     // The cluster rotates its authority; a half-written file in between does no harm.
     let new = Authority::new(CLUSTER);
-    scene.fake.trust(&new, &[]);
+    scene.fake.trust(&new);
     fs::write(scene.path("identity"), "-----BEGIN CERTIFICATE-----\nMIIB").unwrap();
     scene.fake.disconnect();
     taken.add(running.take(16).await); // what was under way

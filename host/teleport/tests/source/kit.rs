@@ -104,6 +104,10 @@ impl Running {
 
     pub(crate) async fn with_room(config: Config, room: usize) -> Self {
         let source = timeout(LIMIT, Source::open(config)).await.unwrap().unwrap();
+        Self::run(source, room)
+    }
+
+    pub(crate) fn run(source: Source, room: usize) -> Self {
         let (sender, events) = mpsc::channel(room);
         let (stop, metrics) = (CancellationToken::new(), source.metrics().clone());
         let task = tokio::spawn(source.run(sender, stop.clone()));
@@ -141,11 +145,16 @@ impl Running {
     }
 
     pub(crate) fn failed_to_save(&self) -> bool {
+        !self.shows("tenon_teleport_state_errors_total 0\n")
+    }
+
+    /// Whether there is such a line of its metrics.
+    pub(crate) fn shows(&self, line: &str) -> bool {
         let mut registry = prometheus_client::registry::Registry::default();
         self.metrics.register(&mut registry);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
-        !text.contains("tenon_teleport_state_errors_total 0\n")
+        text.contains(line)
     }
 
     /// Ends it at once, as a crash does: nothing more is saved.

@@ -140,6 +140,41 @@ async fn while_the_role_denies_recordings_the_log_goes_on_and_none_is_given_up()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_recording_is_not_given_up_because_the_server_is_away_at_the_end() {
+    let scene = with(Some(Recording { events: 10, ..Recording::default() }));
+    scene.fake.faults(|it| it.sessions_unavailable = true);
+    let mut config = scene.config();
+    config.timing.recording_lost = Duration::ZERO; // too old, if it were missing
+    assert_eq!(scene.all(config.clone()).await.events.len(), 100);
+    assert!(scene.state("missing_recordings1").exists());
+    // The next start has it, however soon that one ends.
+    scene.fake.faults(|it| it.sessions_unavailable = false);
+    config.timing.missing.0 = Duration::from_secs(3600);
+    assert_eq!(of_session(&scene.all(config).await), expected(0..10));
+    assert!(!scene.state("missing_recordings1").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_does_not_wait_for_recordings_that_cannot_be_read() {
+    let mut world = World::new(1, 1, 100);
+    for number in 0..50 {
+        let id = format!("s{number}");
+        world.uploads.insert(number, id.clone());
+        world.recordings.insert(id, Recording { events: 5, ..Recording::default() });
+    }
+    let scene = Scene::new(world);
+    scene.fake.faults(|it| it.sessions_unavailable = true);
+    let mut config = scene.endless();
+    config.concurrency = 1; // sixteen may wait
+    let mut running = Running::start(config).await;
+    running.take(100).await;
+    scene.fake.faults(|it| it.sessions_unavailable = false);
+    let taken = running.take(50 * 4).await;
+    assert_eq!((taken.events.len(), taken.repeated()), (200, 0));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn recordings_that_the_event_handler_has_begun_are_read_on() {
     let scene = with(Some(Recording { events: 20, ..Recording::default() }));
     scene.fake.world().uploads.clear();
@@ -154,7 +189,7 @@ async fn recordings_that_the_event_handler_has_begun_are_read_on() {
     fs::write(scene.state("missing_recordings2"), missing).unwrap();
     fs::write(scene.state("session"), 0_u64.to_be_bytes()).unwrap();
     let mut running = Running::start(scene.endless()).await;
-    let taken = running.take(100 + 6 + 3).await;
+    let taken = running.take(100 + 7 + 3).await;
     assert_eq!(of_session(&taken), expected(12..20));
     assert!(["s2-2", "s2-3", "s2-4"].iter().all(|uid| taken.uids.contains_key(*uid)));
     until("both are over", || {
@@ -195,4 +230,32 @@ async fn many_recordings_are_read_with_a_bounded_backlog() {
     running.ended().await.unwrap();
     assert_eq!((taken.events.len(), taken.repeated()), (1000 + 400, 0));
     assert!(most <= 18, "{most} at a time");
+}
+
+/// Chunks that wait for recordings hold what the server has sent ahead. They must not hold all that it
+/// may send: then no recording comes, and each waits for the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn chunks_that_wait_leave_the_connection_to_recordings() {
+    const CHUNKS: u64 = 8;
+    const OF_CHUNK: u64 = 4000; // more than a stream's window takes
+    let mut world = World::new(1, 8, CHUNKS * OF_CHUNK);
+    for number in (0..CHUNKS).flat_map(|chunk| (0..40).map(move |of| chunk * OF_CHUNK + of)) {
+        let id = format!("s{number}");
+        world.uploads.insert(number, id.clone());
+        world.recordings.insert(id, Recording { events: 3, ..Recording::default() });
+    }
+    let scene = Scene::new(world);
+    let mut config = scene.config();
+    config.concurrency = 8;
+    config.timing.answer = Duration::from_secs(600);
+    let mut running = Running::start(config).await;
+    // Nobody takes anything until the server has sent what it may.
+    scene.fake.called("ExportUnstructuredEvents", CHUNKS).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut taken = Taken::default();
+    while let Some(read) = running.next().await {
+        taken.take(read);
+    }
+    running.ended().await.unwrap();
+    assert_eq!(taken.events.len() as u64, CHUNKS * (OF_CHUNK + 40 * 2));
 }
