@@ -49,6 +49,6 @@ fn at_five_moments_in_windows() {
 #[test]
 #[ignore = "minutes in a debug build: cargo test --release --test handler -- --ignored a_million"]
 fn a_million_events_at_fifty_moments() {
-    let scene = Scene::new(World::new(10, 8, 1_000_000), CONFIG);
+    let scene = Scene::new(World::new(10, 8, 1_000_000), CONFIG).for_figures();
     killed(&scene, 1_000_000, 50);
 }

@@ -1,9 +1,8 @@
 //! Swaps under load.
 
 use crate::kit::{Mark, Running, marked, put};
-use fixtures::{Build, Connection, Upstream, host_built};
+use fixtures::{Connection, Upstream, host_for_figures};
 use std::fs;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -118,9 +117,7 @@ fn soak() {
         "--access-log=off".to_owned(),
         "--generations=1000".to_owned(),
     ];
-    let release = || host_built(&Build { release: true, ..Build::default() });
-    let binary = std::env::var_os("TENON_SOAK").map_or_else(release, PathBuf::from);
-    let it = Running::of(binary, folder, upstream, flags);
+    let it = Running::of(host_for_figures(), folder, upstream, flags);
     #[allow(clippy::disallowed_methods)] // a time without anything
     let undisturbed = times_while(&it, || thread::sleep(Duration::from_secs(20)));
     let begin = Instant::now();

@@ -5,7 +5,7 @@ mod sink;
 pub(crate) use sink::Sink;
 
 use fake_teleport::{Authority, Fake, World, midnight};
-use fixtures::{Host, Launch, Output};
+use fixtures::{Host, Launch, Output, host_for_figures};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -28,6 +28,8 @@ pub(crate) struct Scene {
     pub(crate) fake: Fake,
     pub(crate) sink: Sink,
     folder: TempDir,
+    /// None: that of all tests.
+    binary: Option<PathBuf>,
 }
 
 impl Scene {
@@ -49,7 +51,7 @@ impl Scene {
             url = sink.url(),
         );
         fs::write(folder.path().join("handler.toml"), text).unwrap();
-        Self { fake, sink, folder }
+        Self { fake, sink, folder, binary: None }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -61,11 +63,20 @@ impl Scene {
         self.path("state").join(format!("127.0.0.1_{}", self.fake.address().port()))
     }
 
+    /// With a host that is built for release.
+    pub(crate) fn for_figures(self) -> Self {
+        Self { binary: Some(host_for_figures()), ..self }
+    }
+
     /// Starts the handler.
     pub(crate) fn start(&self, args: &[&str]) -> Host {
         let config = self.path("handler.toml");
         let front = ["event-handler", "start", "-c", config.to_str().unwrap()];
-        Launch::new(&[&front[..], args].concat()).begin()
+        let launch = Launch::new(&[&front[..], args].concat());
+        match &self.binary {
+            Some(binary) => launch.binary(binary.clone()).begin(),
+            None => launch.begin(),
+        }
     }
 
     /// Lets it end by itself, and well.
