@@ -21,6 +21,15 @@ const ROOT: u32 = 0;
 /// `flag`: what another state folder is chosen with. `exposed`: the user says that it does not matter who
 /// may write in the state folder itself. What is in it is this user's in any case.
 pub(crate) fn secure(state: &Path, flag: &str, exposed: bool) -> Result<()> {
+    secure_all(state, &[COPIES, CODE], flag, exposed)
+}
+
+/// The same where compiled code is all that is run.
+pub(crate) fn secure_code(state: &Path, flag: &str, exposed: bool) -> Result<()> {
+    secure_all(state, &[CODE], flag, exposed)
+}
+
+fn secure_all(state: &Path, inner: &[&str], flag: &str, exposed: bool) -> Result<()> {
     let own = nix::unistd::geteuid().as_raw();
     if !exposed {
         let remedy = format!(
@@ -30,8 +39,8 @@ pub(crate) fn secure(state: &Path, flag: &str, exposed: bool) -> Result<()> {
     } else if make(state).is_err() {
         return Ok(()); // whoever needs it says so
     }
-    for folder in [COPIES, CODE].map(|name| state.join(name)) {
-        check(&folder, own, "remove it, the host makes its own")?;
+    for name in inner {
+        check(&state.join(name), own, "remove it, the host makes its own")?;
     }
     Ok(())
 }

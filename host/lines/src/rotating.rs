@@ -35,10 +35,7 @@ pub struct Rotating {
 }
 
 #[derive(Debug)]
-struct Open {
-    file: File,
-    length: u64,
-}
+struct Open(File);
 
 impl Rotating {
     /// Opens the file at its end, or creates it.
@@ -55,23 +52,19 @@ impl Rotating {
     /// Appends whole lines. After an error none of them is there; should not even that be to be had of the
     /// disk, a line that was cut ends when the file is opened again, which the next call does.
     pub fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        let mut open = match self.open.take().filter(|open| open.is_at(&self.path)) {
-            Some(open) => open,
+        let mut open = match self.open.take() {
+            Some(open) if open.is_at(&self.path) => open,
+            Some(open) => self.anew(open)?,
             None => Open::at(&self.path)?,
         };
-        if open.length > 0 && open.length + lines.len() as u64 > self.rotation.bytes {
+        // Asked for each time: who copies a log away may cut it down.
+        let length = open.length()?;
+        if length > 0 && length + lines.len() as u64 > self.rotation.bytes {
             match self.rotate(&open) {
-                Ok(fresh) => open = fresh,
+                Ok(None) => {}
+                Ok(Some(fresh)) => open = fresh,
                 // A file that is too large is better than lines that are lost.
-                Err(error) => {
-                    if let Some(unlogged) = self.log.allow() {
-                        let path = self.path.display();
-                        tracing::error!(
-                            unlogged,
-                            "{path} grows, since it cannot be put aside: {error}"
-                        );
-                    }
-                }
+                Err(error) => self.complain("it grows, since it cannot be put aside", &error),
             }
         }
         open.append(lines)?;
@@ -79,23 +72,43 @@ impl Rotating {
         Ok(())
     }
 
-    /// Waits until what was appended is on disk.
-    pub fn sync(&self) -> io::Result<()> {
-        self.open.as_ref().map_or(Ok(()), |open| open.file.sync_data())
+    /// Another file of the name in place of one that was moved or deleted. If there cannot be one, lines
+    /// are better off in the one that was moved than lost.
+    fn anew(&self, gone: Open) -> io::Result<Open> {
+        Open::at(&self.path).or_else(|error| {
+            if gone.0.metadata()?.nlink() == 0 {
+                return Err(error);
+            }
+            self.complain("it was moved, and lines follow it, since it cannot be begun anew", &error);
+            Ok(gone)
+        })
     }
 
-    fn rotate(&self, open: &Open) -> io::Result<Open> {
-        open.file.sync_data()?;
+    fn complain(&self, what: &str, error: &io::Error) {
+        if let Some(unlogged) = self.log.allow() {
+            tracing::error!(unlogged, "{}: {what}: {error}", self.path.display());
+        }
+    }
+
+    /// Waits until what was appended is on disk.
+    pub fn sync(&self) -> io::Result<()> {
+        self.open.as_ref().map_or(Ok(()), |Open(file)| file.sync_data())
+    }
+
+    /// The file that goes on, unless it is the same.
+    fn rotate(&self, Open(file): &Open) -> io::Result<Option<Open>> {
+        if self.rotation.keep == 0 {
+            file.set_len(0)?;
+            return Ok(None);
+        }
+        file.sync_data()?;
         for number in (0..self.rotation.keep).rev() {
             let from = self.numbered(number);
             if from.try_exists()? {
                 rename(from, self.numbered(number + 1))?;
             }
         }
-        if self.rotation.keep == 0 {
-            std::fs::remove_file(&self.path)?;
-        }
-        Open::at(&self.path)
+        Open::at(&self.path).map(Some)
     }
 
     fn numbered(&self, number: u32) -> PathBuf {
@@ -113,37 +126,41 @@ impl Open {
         let mut options = OpenOptions::new();
         let mut file = options.create(true).read(true).append(true).mode(0o640).open(path)?;
         let metadata = file.metadata()?;
-        let mut length = metadata.len();
         // It may be new: what is synced in it is lost with its name.
-        if length == 0 && metadata.is_file() {
+        if metadata.len() == 0 && metadata.is_file() {
             sync(folder_of(path))?;
         }
         // A crash, or a full disk, may have cut the last line.
-        if length > 0 {
+        if metadata.len() > 0 {
             let mut last = [0];
             file.seek(SeekFrom::End(-1))?;
             file.read_exact(&mut last)?;
             if last != *b"\n" {
                 file.write_all(b"\n")?;
-                length += 1;
             }
         }
-        Ok(Self { file, length })
+        Ok(Self(file))
     }
 
     /// Whether it is still the file of that name.
     fn is_at(&self, path: &Path) -> bool {
-        let there = std::fs::metadata(path).and_then(|there| Ok((there, self.file.metadata()?)));
+        let there = std::fs::metadata(path).and_then(|there| Ok((there, self.0.metadata()?)));
         there.is_ok_and(|(there, ours)| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
     }
 
+    /// Its size; that of a pipe or a terminal is none.
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.file.write_all(lines) {
-            self.file.set_len(self.length)?;
-            return Err(error);
-        }
-        self.length += lines.len() as u64;
-        Ok(())
+        let before = self.0.metadata()?;
+        self.0.write_all(lines).inspect_err(|_| {
+            if before.is_file() {
+                // Should it not be cut, the line ends when it is opened the next time.
+                let _ = self.0.set_len(before.len());
+            }
+        })
     }
 }
 
@@ -159,6 +176,8 @@ fn sync(folder: &Path) -> io::Result<()> {
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.or_else(|error| match error.kind() {
         io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => Ok(()),
+        // Who may write there need not be allowed to look what is there.
+        io::ErrorKind::PermissionDenied => Ok(()),
         kind => {
             let text = format!("its folder {} cannot be synced: {error}", folder.display());
             Err(io::Error::new(kind, text))
@@ -214,18 +233,57 @@ mod tests {
         assert_eq!(read_to_string(path).unwrap(), "3\n");
     }
 
+    /// As when a log is moved out of a folder where this user may make no files.
     #[test]
-    fn after_an_error_it_is_opened_again() {
+    fn lines_follow_one_that_is_moved_until_there_can_be_another() {
+        let (folder, _) = folder();
+        let (inner, elsewhere) = (folder.path().join("inner"), folder.path().join("elsewhere"));
+        std::fs::create_dir(&inner).unwrap();
+        let path = inner.join("events");
+        let mut file = Rotating::open(&path, Rotation::NEVER).unwrap();
+        rename(&inner, &elsewhere).unwrap();
+        file.append(b"1\n").unwrap();
+        std::fs::create_dir(&inner).unwrap();
+        file.append(b"2\n").unwrap();
+        assert_eq!(read_to_string(elsewhere.join("events")).unwrap(), "1\n");
+        assert_eq!(read_to_string(path).unwrap(), "2\n");
+    }
+
+    #[test]
+    fn nothing_follows_one_that_is_deleted() {
         let (folder, _) = folder();
         let inner = folder.path().join("inner");
         std::fs::create_dir(&inner).unwrap();
-        let path_in = inner.join("events");
-        let mut file = Rotating::open(&path_in, Rotation::NEVER).unwrap();
-        rename(&inner, folder.path().join("elsewhere")).unwrap();
+        let path = inner.join("events");
+        let mut file = Rotating::open(&path, Rotation::NEVER).unwrap();
+        std::fs::remove_dir_all(&inner).unwrap();
         assert!(file.append(b"1\n").is_err());
         std::fs::create_dir(&inner).unwrap();
         file.append(b"2\n").unwrap();
-        assert_eq!(read_to_string(path_in).unwrap(), "2\n");
+        assert_eq!(read_to_string(path).unwrap(), "2\n");
+    }
+
+    /// As logrotate does with `copytruncate`.
+    #[test]
+    fn one_that_is_cut_down_has_room_again() {
+        let (folder, path) = folder();
+        let mut file = Rotating::open(&path, Rotation { bytes: 10, keep: 1 }).unwrap();
+        file.append(b"1234567\n").unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+        file.append(b"abcdefg\n").unwrap();
+        assert_eq!(read_to_string(path).unwrap(), "abcdefg\n");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+    }
+
+    #[test]
+    fn one_of_which_nothing_is_kept_begins_again() {
+        let (folder, path) = folder();
+        let mut file = Rotating::open(&path, Rotation { bytes: 10, keep: 0 }).unwrap();
+        for line in ["1234567\n", "abcdefg\n", "x\n"] {
+            file.append(line.as_bytes()).unwrap();
+        }
+        assert_eq!(read_to_string(path).unwrap(), "abcdefg\nx\n");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use super::cluster_locks::ClusterLocks;
 use super::config::Config;
 use crate::events::{EventLoader, alerts, code_cache};
+use crate::state::secure_code;
 use anyhow::Result;
 use host_events::locks::Locks;
 use host_events::sink::Rotation;
 use host_events::store::{DEFAULT_LIMIT, DiskStore, MemoryStore, Store};
 use host_events::{Chain, Metrics, Services};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Alerts are put aside when there are so many bytes of them.
@@ -44,6 +45,17 @@ impl Kept {
     }
 }
 
+/// Where compiled code is kept. It is run as it is found, so nobody else may write there: on a volume that
+/// a group shares, or whose owner is another, plugins are compiled at each start.
+fn cache(folder: &Path, exposed: bool) -> Option<PathBuf> {
+    let cache = secure_code(folder, "--storage", exposed).and_then(|()| code_cache(folder));
+    cache
+        .inspect_err(|why| {
+            tracing::warn!("plugins are compiled at each start, nothing of that is kept: {why:#}");
+        })
+        .ok()
+}
+
 /// Loads the plugins, in order.
 pub(crate) async fn load(
     config: &Config,
@@ -58,7 +70,10 @@ pub(crate) async fn load(
         locks,
         alerts: alerts(config.alerts.as_deref(), ALERTS)?,
     };
-    let cache = folder.map(code_cache).transpose()?;
+    let cache = match config.plugins.is_empty() {
+        true => None,
+        false => folder.and_then(|folder| cache(folder, config.trust.allows_others())),
+    };
     let loader = EventLoader::of(services, counts.clone(), cache, config.trust.clone());
     let mut plugins = Vec::new();
     for manifest in &config.plugins {

@@ -9,7 +9,6 @@ use super::sinks;
 use super::source::{Incoming, LineSource};
 use super::watch::{Meter, Watch};
 use crate::proxy::{bind, shutdown};
-use crate::state;
 use anyhow::{Context, Result};
 use host_delivery::Delivery;
 use host_teleport::Source;
@@ -38,10 +37,6 @@ pub(crate) async fn start(config: Config) -> Result<()> {
         None => None,
     };
     let folder = config.state.as_ref().map(|state| state.join(FOLDER));
-    if let Some(folder) = &folder {
-        // There is compiled code in it, which is run as it is found.
-        state::secure(folder, "--storage", config.trust.allows_others())?;
-    }
     let kept = Kept::open(folder.as_deref())?;
     let stays = match config.from {
         _ if config.dry_run => Some(Stays::DryRun),

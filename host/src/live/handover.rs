@@ -56,13 +56,6 @@ impl Live {
 
     /// After [`Self::give_up`]: there is no successor.
     pub(crate) fn take_back(&self) {
-        if let Some(folder) = &self.world.folder
-            && let Err(error) = folder.retake()
-        {
-            // What it remembers is not ours.
-            tracing::error!("{error:#}");
-            return;
-        }
         self.remember(false);
     }
 }

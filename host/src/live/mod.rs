@@ -259,7 +259,8 @@ impl Live {
     }
 
     fn write_down(&self, clean: bool, ended: &mut bool) {
-        let Some(folder) = self.world.folder.as_ref().filter(|_| !*ended) else { return };
+        let is_ours = !*ended && !self.has_heir();
+        let Some(folder) = self.world.folder.as_ref().filter(|_| is_ours) else { return };
         let now = self.lock();
         let rolled_back = now.holds.iter().filter(|(_, (_, why))| *why == Why::RolledBack);
         let held = |(key, (content, _)): (&declared::Key, &(Option<String>, Why))| Held {

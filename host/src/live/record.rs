@@ -14,6 +14,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const RECORD: &str = "plugins.json";
 const LOCK: &str = "host.lock";
@@ -110,6 +111,8 @@ pub(crate) struct Folder {
     path: PathBuf,
     /// Locked: released by the system when the process ends, however it does.
     lock: File,
+    /// Whether it is: not while another process has the folder, or may have it.
+    held: AtomicBool,
 }
 
 impl Folder {
@@ -120,7 +123,7 @@ impl Folder {
         let options = File::options().create(true).append(true).open(path.join(LOCK));
         let lock = options.with_context(cannot)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Self { path: path.to_owned(), lock })),
+            Ok(()) => Ok(Some(Self { path: path.to_owned(), lock, held: AtomicBool::new(true) })),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error)) => Err(error).with_context(cannot),
         }
@@ -128,15 +131,21 @@ impl Folder {
 
     /// Lets another host have it.
     pub(crate) fn release(&self) {
+        self.held.store(false, Ordering::Relaxed);
         if let Err(error) = self.lock.unlock() {
             tracing::error!("the state folder {} is not given up: {error}", self.path.display());
         }
     }
 
-    /// Takes it again.
-    pub(crate) fn retake(&self) -> Result<()> {
-        let path = self.path.display();
-        self.lock.try_lock().with_context(|| format!("another host has the state folder {path}"))
+    /// Takes it again, if it was given up.
+    fn retake(&self) -> Result<()> {
+        if !self.held.load(Ordering::Relaxed) {
+            let path = self.path.display();
+            let taken = self.lock.try_lock();
+            taken.with_context(|| format!("another host has the state folder {path}"))?;
+            self.held.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// The record of the last run. One that cannot be read is none, which the log tells.
@@ -144,8 +153,10 @@ impl Folder {
         Record::read(&self.path)
     }
 
-    /// Replaces the record: all of it is on disk when this returns, or the old one is still there.
+    /// Replaces the record: all of it is on disk when this returns, or the old one is still there. What
+    /// was given up is taken again first; it is an error if another host has it meanwhile.
     pub(crate) fn write(&self, record: &Record) -> Result<()> {
+        self.retake()?;
         let write = || -> Result<()> {
             let mut file = tempfile::Builder::new().prefix(".plugins-").tempfile_in(&self.path)?;
             file.write_all(&serde_json::to_vec_pretty(record)?)?;

@@ -14,8 +14,13 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 /// The bytes of a fixture with this mark.
 pub(crate) fn marked(package: &str, mark: u32) -> Vec<u8> {
+    marked_in(package, &library(package), mark)
+}
+
+/// The same in a library of this package.
+pub(crate) fn marked_in(package: &str, library: &Path, mark: u32) -> Vec<u8> {
     const MARK: &[u8] = b"tenon-mark-";
-    let mut bytes = fs::read(library(package)).unwrap();
+    let mut bytes = fs::read(library).unwrap();
     let at: Vec<_> =
         (0..bytes.len() - 16).filter(|at| bytes[*at..].starts_with(b"tenon-mark-00000")).collect();
     let [at] = at[..] else { panic!("the mark is in {package} {} times", at.len()) };

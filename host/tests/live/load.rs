@@ -1,7 +1,7 @@
 //! Swaps under load.
 
-use crate::kit::{Mark, Running, marked, put};
-use fixtures::{Connection, Upstream, host_for_figures};
+use crate::kit::{Mark, Running, marked, marked_in, put};
+use fixtures::{Build, Connection, Upstream, host_for_figures, library_built};
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -100,7 +100,13 @@ fn soak() {
     fs::create_dir(folder.path().join("patches")).unwrap();
     let plugin = folder.path().join("a.so");
     let patch = folder.path().join("patches/reverse_proxy.so");
-    let version = |mark| (marked("marked", mark), marked("marked-patch", mark));
+    // As they are in production: a tenth of the size.
+    let release = Build { release: true, ..Build::default() };
+    let [of_plugin, of_patch] = ["marked", "marked-patch"].map(|it| library_built(it, &release));
+    let version = |mark| {
+        let plugin = marked_in("marked", &of_plugin, mark);
+        (plugin, marked_in("marked-patch", &of_patch, mark))
+    };
     let versions = [version(0), version(1)];
     let put_both = |it: &(Vec<u8>, Vec<u8>)| {
         put(&plugin, &it.0);

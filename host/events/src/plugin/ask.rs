@@ -22,10 +22,13 @@ impl EventPlugin {
     /// place. Many go into one call if the plugin can take that.
     pub async fn handle(&self, events: &mut [Option<Event>]) -> Result<(), Stopped> {
         let (one, many) = match &self.entry {
-            Entry::Json(one) | Entry::Protobuf { one, many: None } => {
+            // What ends all ends it before the next event has its effects: it comes again.
+            Entry::Protobuf { one, many: Some(many) } if self.on_error != OnError::Stop => {
+                (one, many)
+            }
+            Entry::Json(one) | Entry::Protobuf { one, .. } => {
                 return self.handle_each(one, events).await;
             }
-            Entry::Protobuf { one, many: Some(many) } => (one, many),
         };
         let mut rest = events;
         while !rest.is_empty() {
@@ -52,7 +55,6 @@ impl EventPlugin {
         one: &Arc<str>,
         mut events: &mut [Option<Event>],
     ) -> Result<(), Stopped> {
-        // What ends all ends it before the next event has its effects: it comes again.
         let most = if self.on_error == OnError::Stop { 1 } else { CALLS };
         while !events.is_empty() {
             let inputs = events.iter_mut().filter_map(|place| self.input(place).ok().flatten());

@@ -8,8 +8,8 @@ use super::writer::Writer;
 use super::{Store, StoreError, Token};
 use crate::locks::Locks;
 use proto::types::LockV2;
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -155,7 +155,7 @@ impl DiskStore {
         match Writer::start(file, self.memory.clone(), self.journal.clone(), true) {
             Ok(started) => *writer = Some(started),
             Err(error) => {
-                self.journal.stop();
+                self.journal.abandon(error.to_string());
                 return Err(OpenError::failed(&self.path, &error));
             }
         }
@@ -165,7 +165,8 @@ impl DiskStore {
 
 /// Nobody else needs to read who failed to log in.
 fn prepare(folder: &Path, path: &Path) -> Result<(), OpenError> {
-    std::fs::create_dir_all(folder).map_err(|error| OpenError::failed(folder, &error))?;
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| OpenError::failed(folder, &error))?;
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
     file.map_err(|error| OpenError::failed(path, &error))?;
     // That there is such a file must survive, too.

@@ -83,6 +83,8 @@ struct State {
     failing: Option<String>,
     hurry: bool,
     stop: bool,
+    /// And nobody will take what there is.
+    abandoned: bool,
 }
 
 impl Journal {
@@ -134,7 +136,7 @@ impl Journal {
         let last = state.taken + u64::from(!state.batch.is_empty());
         state.hurry = true;
         self.wake.notify_one();
-        state = wait(&self.done, state, |state| state.finished < last);
+        state = wait(&self.done, state, |state| state.finished < last && !state.abandoned);
         state.failing.clone().map_or(Ok(()), Err)
     }
 
@@ -178,6 +180,15 @@ impl Journal {
     pub(crate) fn resume(&self) {
         let Some(mut state) = self.state() else { return };
         state.stop = false;
+        state.abandoned = false;
+    }
+
+    /// After [`Self::resume`]: there is no other writer. Whoever waits for it hears of that.
+    pub(crate) fn abandon(&self, why: String) {
+        let Some(mut state) = self.state() else { return };
+        (state.stop, state.abandoned) = (true, true);
+        state.failing = Some(why);
+        self.done.notify_all();
     }
 
     /// How many changes wait, how many batches were finished, and why the last one was not written.

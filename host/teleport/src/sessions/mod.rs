@@ -4,9 +4,9 @@
 //! |---|---|
 //! | announced | it is noted in the state before the cursor can pass the announcement |
 //! | being read | beside others, on from the index that is done when the stream breaks |
-//! | not there yet, or broken | asked for again every few minutes; given up after three times, or two days |
+//! | not there yet, or broken | asked for again every few minutes; given up after three times (not if all is to end with the last event), or two days |
 //! | denied to us | asked for again every few minutes, until the role allows it |
-//! | there, and the server is away | asked for again until it is back; left to the next start if all is to end |
+//! | there, and the server is away | tried again soon, and then every few minutes; left to the next start if all is to end |
 //!
 //! However many are announced, only some wait to be read: then the audit log waits, too.
 
@@ -176,7 +176,7 @@ impl Sessions {
         reader.spawn(async move {
             let id = task.id.clone();
             let outcome = recording::read(&of, task, slot, slots).await;
-            this.ended(&id, outcome, of.config.timing.recording_lost);
+            this.ended(&id, outcome, &of);
         });
     }
 
@@ -220,7 +220,8 @@ impl Sessions {
         tasks.collect()
     }
 
-    fn ended(&self, id: &Arc<str>, outcome: Outcome, lost: Duration) {
+    fn ended(&self, id: &Arc<str>, outcome: Outcome, reader: &Reader) {
+        let lost = reader.config.timing.recording_lost;
         let mut sessions = self.sessions();
         let Some(session) = sessions.get_mut(id) else { return };
         let attempt = match session.phase {
@@ -236,10 +237,14 @@ impl Sessions {
                 session.marks.end();
                 Phase::Read
             }
-            // It is not the recording's fault: that we are not let in, or that the server is away when
-            // everything is to end.
+            // It is not the recording's fault: we are not let in, or the server is away.
             Some(failure) if !failure.is_of_the_thing() => {
-                tracing::warn!("the recording of session {id} is left for later: {failure}");
+                if let Some(unlogged) = reader.log.allow() {
+                    tracing::warn!(
+                        unlogged,
+                        "the recording of session {id} is left for later: {failure}"
+                    );
+                }
                 Phase::Missing { attempt, reading: false }
             }
             Some(failure) if attempt >= TRIES || old => {
@@ -249,7 +254,9 @@ impl Sessions {
             }
             Some(failure) => {
                 tracing::warn!("the recording of session {id} is asked for again: {failure}");
-                Phase::Missing { attempt: attempt + 1, reading: false }
+                // Runs that end by themselves may follow each other in no time: then its age decides.
+                let counts = !reader.config.exit_on_last_event || session.uploaded == NEVER;
+                Phase::Missing { attempt: attempt + u32::from(counts), reading: false }
             }
         };
         self.count(&sessions);

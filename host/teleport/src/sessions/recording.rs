@@ -9,8 +9,8 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
-/// After so many failures in a row a recording that is said to be broken is broken; any other gives its
-/// place in the backlog back: the log does not wait for what cannot be read.
+/// After so many failures in a row a recording that is said to be broken is broken; any other is left for
+/// later: the log does not wait for what cannot be read.
 const STUCK: u32 = 3;
 
 /// Whoever wants to end with the last event waits for a server no longer than this.
@@ -22,7 +22,7 @@ pub(super) struct Task {
     pub(super) id: Arc<str>,
     pub(super) index: i64,
     pub(super) marks: Arc<Marks<i64>>,
-    /// In the backlog; given back when the recording was read, or is stuck.
+    /// In the backlog; given back when the recording was read, or is left.
     pub(super) place: Option<OwnedSemaphorePermit>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Outcome {
     pub(super) failure: Option<Failure>,
 }
 
-/// What is wrong with the server or the way to it is tried again here, for ever; what is wrong with the
+/// What is wrong with the server or the way to it is tried again here, a few times; what is wrong with the
 /// recording is the caller's.
 pub(super) async fn read(
     reader: &Reader,
@@ -54,8 +54,8 @@ pub(super) async fn read(
             None | Some(Failure::NotFound { .. } | Failure::Unimplemented { .. }) => true,
             Some(Failure::Other { broken: true, .. }) => backoff.failures() + 1 >= STUCK,
             Some(failure) => {
-                let ends = reader.config.exit_on_last_event;
-                failure.needs_somebody() || ends && backoff.failures() >= PATIENCE
+                let most = if reader.config.exit_on_last_event { PATIENCE } else { STUCK };
+                failure.needs_somebody() || backoff.failures() + 1 >= most
             }
         };
         if over {
@@ -64,9 +64,6 @@ pub(super) async fn read(
         }
         drop(held);
         let wait = backoff.next();
-        if backoff.failures() >= STUCK {
-            task.place = None;
-        }
         if let Some(failure) = &failure {
             reader.failed("StreamUnstructuredSessionEvents", failure, wait);
         }
