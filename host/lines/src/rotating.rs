@@ -79,7 +79,10 @@ impl Rotating {
             if gone.0.metadata()?.nlink() == 0 {
                 return Err(error);
             }
-            self.complain("it was moved, and lines follow it, since it cannot be begun anew", &error);
+            self.complain(
+                "it was moved, and lines follow it, since it cannot be begun anew",
+                &error,
+            );
             Ok(gone)
         })
     }

@@ -1,7 +1,7 @@
 //! Swaps under load.
 
 use crate::kit::{Mark, Running, marked, marked_in, put};
-use fixtures::{Build, Connection, Upstream, host_for_figures, library_built};
+use fixtures::{Build, Connection, Upstream, host_for_figures, library_with};
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -102,7 +102,7 @@ fn soak() {
     let patch = folder.path().join("patches/reverse_proxy.so");
     // As they are in production: a tenth of the size.
     let release = Build { release: true, ..Build::default() };
-    let [of_plugin, of_patch] = ["marked", "marked-patch"].map(|it| library_built(it, &release));
+    let [of_plugin, of_patch] = ["marked", "marked-patch"].map(|it| library_with(it, &release));
     let version = |mark| {
         let plugin = marked_in("marked", &of_plugin, mark);
         (plugin, marked_in("marked-patch", &of_patch, mark))
