@@ -2,7 +2,9 @@
 
 use host_proxy::native::Content;
 use std::io::{Error, ErrorKind, Result};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// A file is settled when two looks that far apart find the same in it.
@@ -10,9 +12,30 @@ const APART: Duration = Duration::from_millis(100);
 /// It must be by then.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What is added to the niceness of whoever reads files here.
+const NICE: i32 = 10;
+
 /// Reads files. Those with a content that is not `known` are read again until they are settled. Blocks
 /// for so long.
-pub(crate) fn read(paths: &[PathBuf], known: impl Fn(&str) -> bool) -> Vec<Result<Content>> {
+///
+/// Reading and hashing takes processor time, milliseconds of it, on a thread that yields to those of
+/// requests. What is loaded afterwards does not: a plugin's own threads would inherit that.
+pub(crate) fn read(paths: &[PathBuf], known: impl Fn(&str) -> bool + Sync) -> Vec<Result<Content>> {
+    let yielding = || {
+        // Of this thread only; without it this is as it would be on any.
+        let _ = rustix::process::setpriority_process(None, NICE);
+        read_here(paths, &known)
+    };
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("plugin files".to_owned());
+        match thread.spawn_scoped(scope, yielding) {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(_) => read_here(paths, &known),
+        }
+    })
+}
+
+fn read_here(paths: &[PathBuf], known: &impl Fn(&str) -> bool) -> Vec<Result<Content>> {
     let mut contents: Vec<_> = paths.iter().map(|path| Content::read(path)).collect();
     let begin = Instant::now();
     let is_new = |content: &Result<Content>| content.as_ref().is_ok_and(|it| !known(&it.sha256));
@@ -21,7 +44,7 @@ pub(crate) fn read(paths: &[PathBuf], known: impl Fn(&str) -> bool) -> Vec<Resul
     while !moving.is_empty() {
         #[allow(clippy::disallowed_methods)]
         // that nothing happens for a time is what is waited for
-        std::thread::sleep(APART);
+        thread::sleep(APART);
         moving.retain(|index| !settled(&paths[*index], &mut contents[*index]));
         if begin.elapsed() > PATIENCE {
             for index in moving.drain(..) {
@@ -57,11 +80,11 @@ mod tests {
         let [slow, whole, none] = ["slow", "whole", "none"].map(|name| folder.path().join(name));
         std::fs::write(&whole, "whole").unwrap();
         let mut file = std::fs::File::create(&slow).unwrap();
-        let writer = std::thread::spawn(move || {
+        let writer = thread::spawn(move || {
             for _ in 0..20 {
                 file.write_all(b"piece").unwrap();
                 #[allow(clippy::disallowed_methods)] // somebody who writes slowly
-                std::thread::sleep(APART / 5);
+                thread::sleep(APART / 5);
             }
         });
         let contents = read(&[slow, whole, none], |_| false);

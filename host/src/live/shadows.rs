@@ -139,7 +139,7 @@ impl Builder<'_> {
     }
 }
 
-fn read(path: &Path, known: impl Fn(&str) -> bool) -> Result<Content> {
+fn read(path: &Path, known: impl Fn(&str) -> bool + Sync) -> Result<Content> {
     let content = contents::read(&[path.to_owned()], known).pop();
     let content = content.ok_or_else(|| anyhow!("there is one content a file"))?;
     content.map_err(|error| anyhow!("the shadow {}: it cannot be read: {error}", path.display()))

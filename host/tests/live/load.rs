@@ -96,6 +96,8 @@ fn memory(it: &Running) -> (u64, u64) {
 fn soak() {
     const SWAPS: u32 = 1000;
     const CONTENTS: u32 = 40;
+    // No new file is taken sooner: so swaps do not follow each other faster than that.
+    const SETTLED: Duration = Duration::from_millis(100);
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("patches")).unwrap();
     let plugin = folder.path().join("a.so");
@@ -131,6 +133,8 @@ fn soak() {
         for swap in 1..=SWAPS {
             put_both(&versions[swap as usize % 2]);
             it.reload();
+            #[allow(clippy::disallowed_methods)] // the pace that is measured
+            thread::sleep(SETTLED);
         }
     });
     let took = begin.elapsed();
