@@ -68,7 +68,7 @@ async fn a_file_that_is_gone_is_made_again_when_its_place_can_be_written() {
     let events = Tracker::new();
     delivery.send(events.item(1)).await;
     events.wait(1).await;
-    fs::rename(&inner, folder.path().join("elsewhere")).unwrap();
+    fs::remove_dir_all(&inner).unwrap();
     fs::write(&inner, "in the way").unwrap();
     delivery.send(events.item(2)).await;
     let reason = failing_for(&delivery).await;
