@@ -71,12 +71,15 @@ impl Passage {
         let Self { chain, connection, state } = self;
         state.response = None;
         chain.copies(state);
-        let way = pin!(async {
-            let passed = chain.request(state, connection, Route::new("http://a", "/"), false).await;
-            state.set_response(Response::new(()).into_parts().0, Payload::Empty);
-            chain.response(state, passed).await;
-        });
-        let through = way.poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        let through = {
+            let way = pin!(async {
+                let route = Route::new("http://a", "/");
+                let passed = chain.request(state, connection, route, false).await;
+                state.set_response(Response::new(()).into_parts().0, Payload::Empty);
+                chain.response(state, passed).await;
+            });
+            way.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        };
         copies::compare(state);
         through
     }

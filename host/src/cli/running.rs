@@ -30,8 +30,8 @@ pub struct StatusArgs {
 pub struct PromoteArgs {
     /// The shadow's number, as host status has it; needed if there are several
     pub id: Option<u64>,
-    /// Also if it was compared on too few requests, their decisions differed too often, or a call of it
-    /// hangs
+    /// Also if it was compared on too few requests, or on fewer than could not be compared, if their
+    /// decisions differed too often, or a call of it hangs
     #[arg(long)]
     pub force: bool,
     /// The host that is meant.
