@@ -32,6 +32,9 @@ pub(crate) struct Options {
     /// A second of load for each proxy, and no single calls: to see that the benchmark works
     #[arg(long)]
     quick: bool,
+    /// Another build of the host, an older version perhaps, to compare with
+    #[arg(long, value_name = "HOST", conflicts_with_all = ["events", "faults"])]
+    other: Option<PathBuf>,
     /// Write the figures of every round to a file, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -40,6 +43,8 @@ pub(crate) struct Options {
 /// What the benchmark runs, as cargo has built it.
 struct Built {
     host: PathBuf,
+    /// To compare with.
+    other: Option<PathBuf>,
     pre_plugin: PathBuf,
     post_plugin: PathBuf,
     noop_plugin: PathBuf,
@@ -55,7 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.faults {
         return faults(options);
     }
-    let built = build()?;
+    let built = Built { other: options.other.clone(), ..build()? };
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let results = service::until_interrupted(rounds::measure(&built, folder.path(), options))?
         .context("interrupted; there are no figures without the last round")?;
@@ -113,6 +118,7 @@ fn build() -> Result<Built> {
     let noop = cargo::root().join("fixtures/plugins/noop");
     Ok(Built {
         host: cargo::find(&artefacts, "host")?,
+        other: None,
         pre_plugin: cargo::find(&artefacts, "pre_plugin")?,
         post_plugin: cargo::find(&artefacts, "post_plugin")?,
         noop_plugin: build_plugin::library(&noop, "release", None, None)?,

@@ -36,13 +36,18 @@ pub(super) async fn start(
     smallest.arg(upstream);
     let mut peers = vec![open("smallest hyper proxy", smallest).await?];
 
-    let host = Host { built, cores, folder, upstream };
+    let host = Host { binary: &built.host, built, cores, folder, upstream };
     peers.push(host.noop("host", 0).await?);
     peers.push(host.noop("host, 1 no-op plugin", 1).await?);
     peers.push(host.noop("host, 4 no-op plugins", 4).await?);
     peers.push(host.noop("host, 16 no-op plugins", 16).await?);
     peers.push(host.complete("host, pre + auth + post", "off").await?);
     peers.push(host.complete("the same with access log", "/dev/null").await?);
+    if let Some(binary) = &built.other {
+        let other = Host { binary, ..host };
+        peers.push(other.noop("other host", 0).await?);
+        peers.push(other.complete("other, pre + auth + post", "off").await?);
+    }
 
     if cargo::works(std::process::Command::new("nginx").arg("-v")) {
         peers.push(nginx(cores, folder, upstream).await?);
@@ -65,6 +70,7 @@ async fn open(name: &'static str, command: Command) -> Result<Peer> {
 }
 
 struct Host<'a> {
+    binary: &'a Path,
     built: &'a Built,
     cores: Cores,
     folder: &'a Path,
@@ -93,7 +99,7 @@ impl Host<'_> {
     }
 
     fn command(&self, name: &str, access_log: &str) -> Command {
-        let mut command = self.cores.proxy(&self.built.host);
+        let mut command = self.cores.proxy(self.binary);
         command
             .args(["--port", "127.0.0.1:0", "--access-log", access_log])
             .args(["--target", &format!("http://{}", self.upstream)])
