@@ -23,7 +23,7 @@ pub fn run(args: &FixturesArgs) -> Result<ExitCode> {
         }
         FixturesCommand::Generate { template, name, dir } => {
             let path = generate(dir, template, name).map_err(usage)?;
-            println!("Fixture generated: {}", path.display());
+            say!("Fixture generated: {}", path.display());
         }
     }
     Ok(ExitCode::SUCCESS)

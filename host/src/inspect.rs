@@ -65,7 +65,7 @@ pub fn run(args: &InspectArgs) -> Result<ExitCode> {
         library(args, &path, &asked, &loader.with_admission(Arc::new(trust)))
     };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         report.print();
     }
@@ -139,7 +139,7 @@ impl Report {
     }
 
     fn print(&self) {
-        let row = |name: &str, value: &str| println!("{name:<11}{value}");
+        let row = |name: &str, value: &str| say!("{name:<11}{value}");
         let known =
             |value: &Option<String>| value.clone().unwrap_or_else(|| "not known".to_owned());
         row("file", &self.file);

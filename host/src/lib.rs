@@ -1,5 +1,8 @@
 //! Composes the host: command line, configuration, wiring. What it does is in the crates below.
 
+#[macro_use]
+mod say;
+
 pub mod admin;
 pub mod cli;
 mod config;

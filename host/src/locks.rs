@@ -34,14 +34,14 @@ pub fn run(args: &LocksArgs) -> Result<ExitCode> {
     let mut locks = Source::find(&args.state)?;
     match &args.command {
         LocksCommand::List { json: true } => {
-            println!("{}", serde_json::to_string_pretty(&locks.list()?)?);
+            say!("{}", serde_json::to_string_pretty(&locks.list()?)?);
         }
         LocksCommand::List { json: false } => {
-            print!("{}", table(&locks.list()?, SystemTime::now()));
+            say!("{}", table(&locks.list()?, SystemTime::now()).trim_end());
         }
         LocksCommand::Remove { name } => {
             ensure!(locks.remove(name)?, unknown(name, &locks.list()?));
-            println!("removed {name}");
+            say!("removed {name}");
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -23,13 +23,14 @@ const PASSED: [Signal; 6] = [
 ];
 
 /// Turns this process into a supervisor by running the program anew, which gives back all its memory.
-/// If that fails it becomes one as it is.
-pub(crate) fn become_one(program: &Path) -> Result<ExitCode> {
-    // Also for the program that comes: a signal in between waits for it.
-    signals().thread_block()?;
-    let error = Command::new(program).arg(COMMAND).exec();
+/// Returns only if that fails: then it can [`run`] as it is.
+pub(crate) fn replace(program: &Path) {
+    // Also for the program that comes: a signal in between waits for it, unless another thread takes it.
+    let error = match signals().thread_block() {
+        Ok(()) => Command::new(program).arg(COMMAND).exec(),
+        Err(error) => error.into(),
+    };
     tracing::error!("{}: {error}; this process goes on as supervisor", program.display());
-    run()
 }
 
 /// Waits for the children, and for theirs when they end, and passes signals on. Ends as the last of them:

@@ -12,7 +12,7 @@ use crate::cli::{FormatArg, ProxyArgs};
 use crate::config::{AccessTo, Checked, check, with_environment};
 use crate::events::{self, EventLoader, Events, EventsConfig, ProxyLocks};
 use crate::file::{File, FilePlugins};
-use crate::handover::{Inherited, Launcher, Role, supervise::become_one};
+use crate::handover::{Inherited, Launcher, Role, supervise};
 use crate::live::{self, Declared, First, Folder, Live, Operated, Record, Source, World};
 use crate::logging;
 use crate::operator::Operator;
@@ -66,10 +66,14 @@ pub fn run(flags: ProxyArgs) -> Result<ExitCode> {
         }
         result
     });
+    if let Ok(Ended { supervise: Some(program), .. }) = &result {
+        // While there is somebody who passes signals on.
+        supervise::replace(program);
+    }
     // A plugin's task that blocks must not keep the process.
     runtime.shutdown_background();
     match result? {
-        Ended { supervise: Some(program), .. } => become_one(&program),
+        Ended { supervise: Some(_), .. } => supervise::run(),
         Ended { code, .. } => Ok(code),
     }
 }
@@ -222,7 +226,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
         if !args.no_watch {
             tokio::spawn(live::watch(live.clone()));
         }
-        let signals = Signals::new()?;
+        let signals = Signals::new(!is_first)?;
         tracing::info!("listening on {listening}");
         if let Some(inherited) = inherited.take() {
             inherited.serving();

@@ -5,19 +5,26 @@ use crate::live::{Live, Trigger};
 use anyhow::Result;
 use nix::sys::signal::Signal as Which;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What comes within this time of the first is the same order, to a process that hears it twice.
+const SAME: Duration = Duration::from_secs(1);
 
 /// SIGTERM and SIGINT.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// Another process passes on what it is told. Whoever tells all of them, as systemd and Ctrl-C do,
+    /// is heard twice.
+    relayed: bool,
 }
 
 impl Signals {
-    pub(crate) fn new() -> Result<Self> {
+    pub(crate) fn new(relayed: bool) -> Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Self { terminate, interrupt })
+        Ok(Self { terminate, interrupt, relayed })
     }
 
     /// The next one.
@@ -28,11 +35,22 @@ impl Signals {
         }
     }
 
+    /// The next one that is another order than the one that was heard just now.
+    async fn another(&mut self) -> Which {
+        let first = Instant::now();
+        loop {
+            let told = self.next().await;
+            if !self.relayed || first.elapsed() >= SAME {
+                return told;
+            }
+        }
+    }
+
     /// The process ends at once at the next one, and is said to drain.
     pub(crate) fn end_at_next(mut self) {
         tracing::info!("draining; a second signal ends it at once");
         tokio::spawn(async move {
-            self.next().await;
+            self.another().await;
             end();
         });
     }
@@ -42,15 +60,14 @@ impl Signals {
     pub(super) fn pass_on(mut self, first: bool) -> impl Future<Output = ()> {
         let (hurry, hurried) = tokio::sync::oneshot::channel::<()>();
         tokio::spawn(async move {
-            let hear = async |signals: &mut Self| {
-                let told = signals.next().await;
+            let pass = |told| {
                 if first {
                     tell_descendants(told);
                 }
             };
-            hear(&mut self).await;
+            pass(self.next().await);
             drop(hurry);
-            hear(&mut self).await;
+            pass(self.another().await);
             end();
         });
         async {
@@ -67,7 +84,7 @@ fn end() {
 
 /// Ends at the first SIGTERM or SIGINT. At a second one the process ends at once.
 pub(crate) fn shutdown() -> Result<impl Future<Output = ()>> {
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::new(false)?;
     Ok(async move {
         signals.next().await;
         signals.end_at_next();

@@ -69,7 +69,7 @@ async fn test(
             find::how_to_test(&file)
         );
     }
-    println!("testing {shown}");
+    say!("testing {shown}");
     let mut report = Report::new(&tests, args.verbose);
     for test in &tests {
         log.take(); // what the plugin logged while it was loaded

@@ -25,7 +25,7 @@ impl Report {
         let failed = *verdict != Verdict::Passed;
         *(if failed { &mut self.failed } else { &mut self.passed }) += 1;
         let word = if failed { "FAILED" } else { "passed" };
-        println!("{word}  {:<2$}  {:>5} ms", test.to_string(), time.as_millis(), self.width);
+        say!("{word}  {:<2$}  {:>5} ms", test.to_string(), time.as_millis(), self.width);
         match verdict {
             Verdict::Passed => {}
             Verdict::Failed(reason) => indent(reason),
@@ -45,11 +45,11 @@ impl Report {
     /// The last line. Says whether all have passed.
     pub(super) fn finish(self) -> bool {
         let Self { passed, failed, begin, .. } = self;
-        println!("{passed} passed, {failed} failed, {:.1} s", begin.elapsed().as_secs_f64());
+        say!("{passed} passed, {failed} failed, {:.1} s", begin.elapsed().as_secs_f64());
         failed == 0
     }
 }
 
 fn indent(text: &str) {
-    text.lines().for_each(|line| println!("        {line}"));
+    text.lines().for_each(|line| say!("        {line}"));
 }

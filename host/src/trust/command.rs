@@ -32,7 +32,7 @@ fn add(path: &Path, what: &[String]) -> Result<()> {
     }
     write(&file, path)?;
     for line in said {
-        println!("{line}");
+        say!("{line}");
     }
     Ok(())
 }
@@ -55,14 +55,14 @@ fn remove(path: &Path, what: &[String]) -> Result<()> {
     }
     write(&file, path)?;
     for word in what {
-        println!("{} allows {word} no longer", path.display());
+        say!("{} allows {word} no longer", path.display());
     }
     Ok(())
 }
 
 fn list(file: &TrustFile) {
     for (entry, note) in file.entries() {
-        println!("{}", format!("{}  {note}", describe(entry)).trim_end());
+        say!("{}", format!("{}  {note}", describe(entry)).trim_end());
     }
 }
 

@@ -25,7 +25,7 @@ pub fn run(args: &VendorArgs) -> Result<ExitCode> {
     let files = kit.files()?;
     let folder = args.dir.join("vendor");
     let renewed = files.renew(&folder)?;
-    println!(
+    say!(
         "{}: the kit for {}, {renewed} of {} files renewed",
         folder.display(),
         kit.name(),

@@ -4,12 +4,15 @@ use crate::kit::{Running, marked, plugin, put};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fixtures::{After, Connection, Upstream, exchange, get, guest, library};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// A host whose successors end with it.
 struct Family(Running);
@@ -25,6 +28,11 @@ impl Deref for Family {
 impl Drop for Family {
     fn drop(&mut self) {
         if self.0.host.is_running() {
+            // In the moment in which the first process becomes a supervisor a signal may be lost.
+            let latest = Instant::now() + Duration::from_secs(5);
+            while !self.children().is_empty() && !self.supervises() && Instant::now() < latest {
+                thread::yield_now();
+            }
             self.0.host.stop();
         }
     }
@@ -51,6 +59,12 @@ impl Family {
         let said = self.told(&["restart"]);
         assert!(said.contains("has taken over"), "{said}");
         assert_ne!(self.serving(), before);
+    }
+
+    /// Whether the first process is a supervisor.
+    fn supervises(&self) -> bool {
+        let command = fs::read(format!("/proc/{}/cmdline", self.host.pid()));
+        command.is_ok_and(|command| command.windows(9).any(|word| word == b"supervise"))
     }
 
     fn children(&self) -> Vec<i32> {
@@ -161,14 +175,11 @@ fn what_is_under_way_ends_as_it_began_and_its_events_arrive_once() {
         long.read_exact(&mut byte);
         read.extend(byte);
     }
-    let first = it.host.pid();
     let mut slow = send("/slow");
     it.until("the request", || it.status()["traffic"]["in_flight"] == 2);
     it.restart();
     assert_eq!(get(it.host.address(), "/quick", &[]).status, 200);
-    let command = fs::read(format!("/proc/{first}/cmdline")).unwrap();
-    let supervise = command.windows(9).any(|word| word == b"supervise");
-    assert!(!supervise, "it ends before it has answered");
+    assert!(!it.supervises(), "it ends before it has answered");
     release.send(()).unwrap();
     release.send(()).unwrap();
     let mut rest = [0; 5];
@@ -284,6 +295,18 @@ fn a_successor_that_fails_when_it_has_everything_gives_it_back() {
     assert_eq!(restart().status, 200);
     assert_eq!(login(it.host.address(), "right"), 403);
     assert_ne!(it.serving(), u64::from(it.host.pid()));
+}
+
+/// As systemd does, and a terminal at Ctrl-C.
+#[test]
+fn a_signal_to_all_of_its_processes_is_one() {
+    let it = Family::start(Upstream::echo(), &["--drain-delay=300ms"]);
+    it.restart();
+    it.until("the supervisor", || it.supervises());
+    let serving = Pid::from_raw(i32::try_from(it.serving()).unwrap());
+    kill(serving, Signal::SIGTERM).unwrap();
+    assert_eq!(it.host.stop().code(), Some(0), "{}", it.host.log());
+    assert!(!it.host.log().contains("without draining"), "{}", it.host.log());
 }
 
 #[test]

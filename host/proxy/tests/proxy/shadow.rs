@@ -185,13 +185,15 @@ fn requests_whose_body_one_of_the_two_has_read_are_not_compared() {
     // What is known of one request in five says too little.
     let why = "it was compared on 1 requests only; 4 more had bodies that stream or are large, and say nothing";
     assert_eq!(pair.report().verdict.unwrap_err(), why);
-    (0..3).for_each(|_| drop(pair.ask("", "")));
-    assert_eq!(pair.report().verdict, Ok(()));
     // Unless there is a difference that needs no body.
     pair.ask_with("read", "", "a body");
     assert_eq!(pair.report().differences[0].what, ["header x-length: \"6\" / none"]);
     let requests = pair.upstream.requests();
     assert!(requests[1..].iter().all(|request| request.body == b"a body"), "it is left alone");
+    // Without a body it agrees.
+    (0..10).for_each(|_| drop(pair.ask("", "")));
+    let report = pair.report();
+    assert!(!report.verdict.unwrap_err().contains("only"), "enough of them were compared");
 }
 
 #[test]

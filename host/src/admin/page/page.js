@@ -149,13 +149,18 @@ function confirmed({ title, text, yes, option }) {
   check.checked = false;
   byId("confirm-option").hidden = !option;
   byId("confirm-option").querySelector("span").textContent = option?.label ?? "";
-  dialog.returnValue = "no";
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => {
+    // Not at "close": that comes late, perhaps when the next question is open already.
+    const listening = new AbortController();
+    const choose = (answer) => {
+      listening.abort();
       const chosen = option ? { [option.name]: check.checked } : {};
-      resolve(dialog.returnValue === "yes" ? chosen : undefined);
-    }, { once: true });
+      resolve(answer === "yes" ? chosen : undefined);
+    };
+    const { signal } = listening;
+    dialog.addEventListener("submit", (event) => choose(event.submitter?.value), { signal });
+    dialog.addEventListener("cancel", () => choose("no"), { signal });
   });
 }
 

@@ -47,7 +47,8 @@ pub(super) fn run(args: &ConfigureArgs) -> Result<ExitCode> {
     for (name, text) in &files {
         write(&folder.join(name), text, args.force)?;
     }
-    print!("{}", texts::next(&folder, args, files.iter().map(|(name, _)| name.as_str())));
+    let next = texts::next(&folder, args, files.iter().map(|(name, _)| name.as_str()));
+    say!("{}", next.trim_end());
     Ok(ExitCode::SUCCESS)
 }
 
