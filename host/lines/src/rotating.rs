@@ -4,7 +4,7 @@
 use crate::LogLimit;
 use serde::Deserialize;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, rename};
+use std::fs::{File, Metadata, OpenOptions, rename};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -30,17 +30,14 @@ pub struct Rotating {
     path: PathBuf,
     rotation: Rotation,
     /// None after an error: somebody may have mended it when it is opened the next time.
-    open: Option<Open>,
+    open: Option<File>,
     log: LogLimit,
 }
-
-#[derive(Debug)]
-struct Open(File);
 
 impl Rotating {
     /// Opens the file at its end, or creates it.
     pub fn open(path: &Path, rotation: Rotation) -> io::Result<Self> {
-        let open = Some(Open::at(path)?);
+        let open = Some(open_at(path)?);
         Ok(Self { path: path.to_owned(), rotation, open, log: LogLimit::default() })
     }
 
@@ -52,39 +49,43 @@ impl Rotating {
     /// Appends whole lines. After an error none of them is there; should not even that be to be had of the
     /// disk, a line that was cut ends when the file is opened again, which the next call does.
     pub fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        let mut open = match self.open.take() {
-            Some(open) if open.is_at(&self.path) => open,
-            Some(open) => self.anew(open)?,
-            None => Open::at(&self.path)?,
+        let mut file = match self.open.take() {
+            Some(file) => file,
+            None => open_at(&self.path)?,
         };
         // Asked for each time: who copies a log away may cut it down.
-        let length = open.length()?;
-        if length > 0 && length + lines.len() as u64 > self.rotation.bytes {
-            match self.rotate(&open) {
-                Ok(None) => {}
-                Ok(Some(fresh)) => open = fresh,
-                // A file that is too large is better than lines that are lost.
-                Err(error) => self.complain("it grows, since it cannot be put aside", &error),
+        let mut before = file.metadata()?;
+        if !is_at(&before, &self.path) {
+            self.begin_anew(&mut file, &before)?;
+            before = file.metadata()?;
+        } else if self.is_full(&before, lines) {
+            // A file that is too large is better than lines that are lost.
+            if let Err(error) = self.rotate(&mut file) {
+                self.complain("it grows, since it cannot be put aside", &error);
             }
+            before = file.metadata()?;
         }
-        open.append(lines)?;
-        self.open = Some(open);
+        append(&mut file, lines, &before)?;
+        self.open = Some(file);
         Ok(())
     }
 
+    fn is_full(&self, before: &Metadata, lines: &[u8]) -> bool {
+        before.len() > 0 && before.len() + lines.len() as u64 > self.rotation.bytes
+    }
+
     /// Another file of the name in place of one that was moved or deleted. If there cannot be one, lines
-    /// are better off in the one that was moved than lost.
-    fn anew(&self, gone: Open) -> io::Result<Open> {
-        Open::at(&self.path).or_else(|error| {
-            if gone.0.metadata()?.nlink() == 0 {
-                return Err(error);
+    /// are better off in the one that was moved than lost: it grows, whatever its size is.
+    fn begin_anew(&self, file: &mut File, gone: &Metadata) -> io::Result<()> {
+        match open_at(&self.path) {
+            Ok(another) => *file = another,
+            Err(error) if gone.nlink() == 0 => return Err(error),
+            Err(error) => {
+                let what = "it was moved, and lines follow it, since it cannot be begun anew";
+                self.complain(what, &error);
             }
-            self.complain(
-                "it was moved, and lines follow it, since it cannot be begun anew",
-                &error,
-            );
-            Ok(gone)
-        })
+        }
+        Ok(())
     }
 
     fn complain(&self, what: &str, error: &io::Error) {
@@ -95,14 +96,12 @@ impl Rotating {
 
     /// Waits until what was appended is on disk.
     pub fn sync(&self) -> io::Result<()> {
-        self.open.as_ref().map_or(Ok(()), |Open(file)| file.sync_data())
+        self.open.as_ref().map_or(Ok(()), File::sync_data)
     }
 
-    /// The file that goes on, unless it is the same.
-    fn rotate(&self, Open(file): &Open) -> io::Result<Option<Open>> {
+    fn rotate(&self, file: &mut File) -> io::Result<()> {
         if self.rotation.keep == 0 {
-            file.set_len(0)?;
-            return Ok(None);
+            return file.set_len(0);
         }
         file.sync_data()?;
         for number in (0..self.rotation.keep).rev() {
@@ -111,7 +110,8 @@ impl Rotating {
                 rename(from, self.numbered(number + 1))?;
             }
         }
-        Open::at(&self.path).map(Some)
+        *file = open_at(&self.path)?;
+        Ok(())
     }
 
     fn numbered(&self, number: u32) -> PathBuf {
@@ -124,47 +124,41 @@ impl Rotating {
     }
 }
 
-impl Open {
-    fn at(path: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        let mut file = options.create(true).read(true).append(true).mode(0o640).open(path)?;
-        let metadata = file.metadata()?;
-        // It may be new: what is synced in it is lost with its name.
-        if metadata.len() == 0 && metadata.is_file() {
-            sync(folder_of(path))?;
+/// Opens a file at its end, or creates it.
+fn open_at(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let mut file = options.create(true).read(true).append(true).mode(0o640).open(path)?;
+    let metadata = file.metadata()?;
+    // It may be new: what is synced in it is lost with its name.
+    if metadata.len() == 0 && metadata.is_file() {
+        sync(folder_of(path))?;
+    }
+    // A crash, or a full disk, may have cut the last line.
+    if metadata.len() > 0 {
+        let mut last = [0];
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
         }
-        // A crash, or a full disk, may have cut the last line.
-        if metadata.len() > 0 {
-            let mut last = [0];
-            file.seek(SeekFrom::End(-1))?;
-            file.read_exact(&mut last)?;
-            if last != *b"\n" {
-                file.write_all(b"\n")?;
-            }
+    }
+    Ok(file)
+}
+
+/// `before`: what the file is now.
+fn append(file: &mut File, lines: &[u8], before: &Metadata) -> io::Result<()> {
+    file.write_all(lines).inspect_err(|_| {
+        if before.is_file() {
+            // Should it not be cut, the line ends when it is opened the next time.
+            let _ = file.set_len(before.len());
         }
-        Ok(Self(file))
-    }
+    })
+}
 
-    /// Whether it is still the file of that name.
-    fn is_at(&self, path: &Path) -> bool {
-        let there = std::fs::metadata(path).and_then(|there| Ok((there, self.0.metadata()?)));
-        there.is_ok_and(|(there, ours)| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
-    }
-
-    /// Its size; that of a pipe or a terminal is none.
-    fn length(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
-    }
-
-    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        let before = self.0.metadata()?;
-        self.0.write_all(lines).inspect_err(|_| {
-            if before.is_file() {
-                // Should it not be cut, the line ends when it is opened the next time.
-                let _ = self.0.set_len(before.len());
-            }
-        })
-    }
+/// Whether a file is still the one of that name.
+fn is_at(ours: &Metadata, path: &Path) -> bool {
+    let there = std::fs::metadata(path);
+    there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
 }
 
 /// The folder that has the file's name.
@@ -250,6 +244,24 @@ mod tests {
         file.append(b"2\n").unwrap();
         assert_eq!(read_to_string(elsewhere.join("events")).unwrap(), "1\n");
         assert_eq!(read_to_string(path).unwrap(), "2\n");
+    }
+
+    /// The kept ones are nobody's to push out while the name cannot be had.
+    #[test]
+    fn one_that_cannot_be_begun_after_it_was_put_aside_pushes_none_out() {
+        let (folder, path) = folder();
+        let mut file = Rotating::open(&path, Rotation { bytes: 8, keep: 2 }).unwrap();
+        file.append(b"1234567\n").unwrap();
+        file.append(b"abcdefg\n").unwrap();
+        rename(&path, folder.path().join("events.moved")).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        for _ in 0..4 {
+            file.append(b"another\n").unwrap();
+        }
+        let read = |name: &str| read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(read("events.1"), "1234567\n");
+        assert_eq!(read("events.moved"), format!("abcdefg\n{}", "another\n".repeat(4)));
+        assert_eq!(folder.path().read_dir().unwrap().count(), 3);
     }
 
     #[test]
