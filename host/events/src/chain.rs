@@ -1,7 +1,7 @@
 //! Several plugins in a row.
 
 use crate::event::Event;
-use crate::plugin::{EventPlugin, Stopped};
+use crate::plugin::{EventPlugin, OnError, Stopped};
 use std::sync::Arc;
 
 /// Plugins in the order in which they see an event: each sees what the one before it has made of
@@ -23,9 +23,14 @@ impl Chain {
         &self.plugins
     }
 
-    /// How many calls can run at a time.
-    pub fn concurrency(&self) -> usize {
-        self.plugins.iter().map(|plugin| plugin.pool().concurrency()).max().unwrap_or(1)
+    /// How many batches of events should be under way: one more than can be in plugins, so that an
+    /// instance never waits for the next; one alone if a failure of a plugin ends everything, for what
+    /// comes behind is not to have had its effects by then.
+    pub fn batches(&self) -> usize {
+        if self.plugins.iter().any(|plugin| plugin.on_error() == OnError::Stop) {
+            return 1;
+        }
+        self.plugins.iter().map(|plugin| plugin.pool().concurrency()).max().unwrap_or(1) + 1
     }
 
     /// Takes events through all plugins. Those that were skipped are `None` afterwards.

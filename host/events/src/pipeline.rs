@@ -48,8 +48,7 @@ impl Pipeline {
         let mut open = true;
         while open || !under_way.is_empty() {
             let mut events = Vec::new();
-            // One batch more than can be in plugins, so that a slot never waits for the next.
-            let most = self.chain.load().concurrency() + 1;
+            let most = self.chain.load().batches();
             tokio::select! {
                 biased;
                 Some(handled) = under_way.next() => {

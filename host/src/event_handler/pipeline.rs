@@ -39,8 +39,7 @@ impl<'a> Pipeline<'a> {
     ///
     /// Several batches are in plugins at a time, and go on in the order in which they came.
     pub(crate) async fn run<T: Into<Incoming>>(mut self, mut source: Receiver<T>) -> Result<()> {
-        // One batch more than can be in plugins, so that an instance never waits for the next.
-        let most = self.chain.concurrency() + 1;
+        let most = self.chain.batches();
         let mut under_way = FuturesOrdered::new();
         let mut open = true;
         let mut taken = Vec::with_capacity(BATCH);

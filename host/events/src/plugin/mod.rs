@@ -83,6 +83,11 @@ impl EventPlugin {
         Self::over(builder, manifest.on_error, manifest.handler.as_deref(), metrics).await
     }
 
+    /// What becomes of an event that it fails on.
+    pub fn on_error(&self) -> OnError {
+        self.on_error
+    }
+
     /// A plugin over a pool that is still to be built.
     pub(crate) async fn over(
         builder: PoolBuilder,
