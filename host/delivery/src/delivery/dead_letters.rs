@@ -1,11 +1,10 @@
 //! Events that a sink has refused for good.
 
 use crate::event::Event;
-use host_lines::LogLimit;
+use host_lines::{LogLimit, Rotating, Rotation};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -18,8 +17,8 @@ pub const NAME: &str = "dead-letters.ndjson";
 pub(super) struct DeadLetters {
     /// None: there is no state folder, and the log gets them.
     path: Option<PathBuf>,
-    /// Held while a line is written.
-    one: Mutex<()>,
+    /// None before the first.
+    open: Mutex<Option<Rotating>>,
     log: LogLimit,
 }
 
@@ -47,7 +46,7 @@ enum Content<'a> {
 impl DeadLetters {
     pub(super) fn new(state: Option<&Path>) -> Self {
         let path = state.map(|folder| folder.join(NAME));
-        Self { path, one: Mutex::default(), log: LogLimit::default() }
+        Self { path, open: Mutex::default(), log: LogLimit::default() }
     }
 
     /// Puts an event there for good. After an error it is to be tried again: the event is nowhere.
@@ -64,8 +63,9 @@ impl DeadLetters {
             tracing::error!(sink, uid, kind, "{sink} has refused an event for good: {line}");
             return Ok(());
         };
-        let letters = self.clone();
-        let written = tokio::task::spawn_blocking(move || letters.append(line.as_bytes())).await;
+        let (letters, place) = (self.clone(), path.clone());
+        let append = move || letters.append(&place, line.as_bytes());
+        let written = tokio::task::spawn_blocking(append).await;
         written.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(|error| {
             format!(
                 "it refused event {uid:?} ({kind}): {reason}; and {} cannot be written: {error}",
@@ -85,20 +85,14 @@ impl DeadLetters {
         Ok(())
     }
 
-    fn append(&self, line: &[u8]) -> io::Result<()> {
-        let Some(path) = &self.path else { return Ok(()) };
-        let _one = self.one.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut options = OpenOptions::new();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
-        let mut file = options.open(path)?;
-        let length = file.metadata()?.len();
-        let written = file.write_all(line).and_then(|()| file.sync_data());
-        if written.is_err() {
-            // No half lines. If that fails too there is one, which no reader of NDJSON takes.
-            let _ = file.set_len(length);
-        }
+    fn append(&self, path: &Path, line: &[u8]) -> io::Result<()> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = match open.take() {
+            Some(file) => file,
+            None => Rotating::open(path, Rotation::NEVER)?,
+        };
+        let written = file.append(line).and_then(|()| file.sync());
+        *open = Some(file);
         written
     }
 }
@@ -144,6 +138,17 @@ mod tests {
         )));
         let second: serde_json::Value = serde_json::from_str(lines[1]).unwrap();
         assert_eq!(second["event"], "{\"a\":");
+    }
+
+    #[tokio::test]
+    async fn a_letter_that_a_crash_has_cut_spoils_none_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(NAME), "{\"half").unwrap();
+        let letters = Arc::new(DeadLetters::new(Some(folder.path())));
+        letters.put("splunk", &event("user.login", "1", "{}"), "400").await.unwrap();
+        let text = std::fs::read_to_string(folder.path().join(NAME)).unwrap();
+        let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(last["uid"], "1");
     }
 
     #[tokio::test]
