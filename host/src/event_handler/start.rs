@@ -66,9 +66,8 @@ pub(crate) async fn start(config: Config) -> Result<()> {
     let (reading, meter, locker) = opened;
     meter.register(&mut registry);
     metrics.set(registry);
-    let outbox = locker
-        .filter(|_| !config.dry_run)
-        .map(|locker| Arc::new(locks.outbox(kept.store.clone(), locker, lock_metrics)));
+    let outbox =
+        locker.map(|locker| Arc::new(locks.outbox(kept.store.clone(), locker, lock_metrics)));
     let sending = outbox.as_ref().map(|outbox| tokio::spawn(outbox.clone().run()));
     watch.started(meter, &delivery, chain.plugins());
     let pipeline = Pipeline::new(chain, config.failed_logins, locks, &delivery);
@@ -110,7 +109,7 @@ async fn open(
             let (out, events) = channel(QUEUE);
             let running = source.run(out, stop.clone());
             let task = tokio::spawn(async move { Ok(running.await?) });
-            (Reading { events: Events::Teleport(events), task }, meter, Some(locker))
+            (Reading { events: Events::Teleport(events), task }, meter, locker)
         }
         From::Lines(lines) => {
             let (lines, state) = (lines.clone(), config.state.clone());

@@ -14,30 +14,20 @@ pub struct Locker {
     rpc: Rpc,
     metrics: Metrics,
     retry: (Duration, Duration),
-    dry_run: bool,
 }
 
 impl Locker {
     /// So often in all.
     const TRIES: u32 = 5;
 
-    pub(crate) fn new(
-        rpc: Rpc,
-        metrics: Metrics,
-        retry: (Duration, Duration),
-        dry_run: bool,
-    ) -> Self {
-        Self { rpc, metrics, retry, dry_run }
+    pub(crate) fn new(rpc: Rpc, metrics: Metrics, retry: (Duration, Duration)) -> Self {
+        Self { rpc, metrics, retry }
     }
 
     /// Makes a lock, or renews the one of the same name. Kind and version are filled in. A server that
-    /// does not answer is asked a few times, within half a minute or so. In a dry run nothing is done.
+    /// does not answer is asked a few times, within half a minute or so.
     pub async fn upsert(&self, mut lock: LockV2) -> Result<(), Failure> {
         let name = lock.metadata.as_ref().map_or("", |metadata| metadata.name.as_str()).to_owned();
-        if self.dry_run {
-            tracing::info!("dry run: the lock {name:?} is not made");
-            return Ok(());
-        }
         let or = |text: &mut String, default: &str| {
             if text.is_empty() {
                 default.clone_into(text);

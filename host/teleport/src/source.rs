@@ -89,10 +89,10 @@ impl Source {
         &self.metrics
     }
 
-    /// What makes locks, over the same connection.
-    pub fn locker(&self) -> Locker {
+    /// What makes locks, over the same connection; nothing does in a dry run.
+    pub fn locker(&self) -> Option<Locker> {
         let (rpc, metrics) = (self.rpc.clone(), self.metrics.clone());
-        Locker::new(rpc, metrics, self.config.timing.retry, self.config.dry_run)
+        (!self.config.dry_run).then(|| Locker::new(rpc, metrics, self.config.timing.retry))
     }
 
     /// Sends on what it reads, until it is stopped, or nobody takes events any more, or everything there

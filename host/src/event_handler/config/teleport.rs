@@ -31,11 +31,7 @@ pub(super) fn teleport(
     config.window = settings.time("window-size")?.unwrap_or(config.window);
     config.timeout = settings.time("timeout")?.unwrap_or(config.timeout);
     config.concurrency = settings.number("concurrency")?.unwrap_or(config.concurrency);
-    let start_time = settings.read("start-time", |text| {
-        text.parse::<jiff::Timestamp>()
-            .map_err(|_| format!("{text:?} is not a time in RFC 3339; write 2024-02-23T19:00:00Z"))
-    })?;
-    config.start_time = start_time.map(Into::into);
+    config.start_time = settings.date("start-time")?;
     config.exit_on_last_event = settings.switch("exit-on-last-event")?;
     config.dry_run = settings.switch("dry-run")?;
     config.in_flight = in_flight(settings)?;

@@ -64,6 +64,7 @@ fn arg(setting: &Setting) -> Arg {
     match setting.form {
         Form::Text(name) => arg.value_name(name).action(ArgAction::Set),
         Form::Count(_) => arg.value_name("COUNT").action(ArgAction::Set),
+        Form::Date => arg.value_name("DATE").action(ArgAction::Set),
         Form::Time => arg.value_name("TIME").action(ArgAction::Set),
         Form::List => arg.value_name("LIST").action(ArgAction::Append),
         Form::Switch => arg

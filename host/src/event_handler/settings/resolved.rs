@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use toml::Value;
 
 /// All settings that have a value.
@@ -62,6 +62,7 @@ impl Settings {
             match form {
                 Form::Count(least) => _ = self.read(flag, |text| count(text, *least))?,
                 Form::Time => _ = self.time(flag)?,
+                Form::Date => _ = self.date(flag)?,
                 Form::Switch => _ = self.switch(flag)?,
                 Form::Text(_) | Form::List => {}
             }
@@ -117,6 +118,15 @@ impl Settings {
 
     pub(crate) fn time(&self, flag: &str) -> Result<Option<Duration>, Usage> {
         self.read(flag, values::time)
+    }
+
+    pub(crate) fn date(&self, flag: &str) -> Result<Option<SystemTime>, Usage> {
+        let date = self.read(flag, |text| {
+            text.parse::<jiff::Timestamp>().map_err(|_| {
+                format!("{text:?} is not a time in RFC 3339; write 2024-02-23T19:00:00Z")
+            })
+        })?;
+        Ok(date.map(Into::into))
     }
 
     pub(crate) fn number<T: FromStr>(&self, flag: &str) -> Result<Option<T>, Usage> {
@@ -264,6 +274,8 @@ mod tests {
         let problem = "\"0\" is not a number from 1 on";
         assert_eq!(error(&["--batch=0"], "", &[]), format!("--batch: {problem}"));
         assert_eq!(error(&[], "batch = 0", &[]), format!("a.toml: batch: {problem}"));
+        let of_date = error(&["--source=-", "--start-time=soon"], "", &[]);
+        assert!(of_date.starts_with("--start-time: \"soon\" is not a time"), "{of_date}");
         let of_env = error(&[], "", &[("FDFWD_BATCH", "0")]);
         assert_eq!(of_env, format!("the environment variable FDFWD_BATCH: {problem}"));
         let file = Document::parse(Path::new("a.toml"), "[batch]\nx = 1".to_owned()).unwrap();

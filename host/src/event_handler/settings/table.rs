@@ -22,13 +22,15 @@ pub(crate) enum Form {
     Count(u64),
     /// How long: `10s`.
     Time,
+    /// When, as RFC 3339 writes it.
+    Date,
     /// Texts, separated by commas.
     List,
     /// On or off; the flag alone is on.
     Switch,
 }
 
-use Form::{Count, List, Switch, Text, Time};
+use Form::{Count, Date, List, Switch, Text, Time};
 
 const fn of(
     flag: &'static str,
@@ -93,7 +95,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     of("types", List, &["FDFWD_TYPES"], None, READING, "Only events of these types"),
     of("skip-event-types", List, &["FDFWD_SKIP_EVENT_TYPES"], None, READING, "No events of these types"),
     of("skip-session-types", List, &["FDFWD_SKIP_SESSION_TYPES"], Some("print,desktop.recording"), READING, "Of a cluster: no events of these types from recordings"),
-    of("start-time", Text("DATE"), &["FDFWD_START_TIME"], None, READING, "Of a cluster: from when on (RFC 3339); it cannot be changed later [default: now]"),
+    of("start-time", Date, &["FDFWD_START_TIME"], None, READING, "Of a cluster: from when on (RFC 3339); it cannot be changed later [default: now]"),
     of("batch", Count(1), &["FDFWD_BATCH"], Some("20"), READING, "Of a cluster: events of a page, where there is no bulk export"),
     of("window-size", Time, &["FDFWD_WINDOW_SIZE"], Some("24h"), READING, "Of a cluster: the span of a search, where there is no bulk export"),
     of("timeout", Time, &["FDFWD_TIMEOUT"], Some("10s"), READING, "Of a cluster: how long to wait before new events are asked for"),

@@ -25,7 +25,7 @@ fn lock() -> LockV2 {
 }
 
 async fn upsert(config: Config) -> Result<(), Failure> {
-    Source::open(config).await.unwrap().locker().upsert(lock()).await
+    Source::open(config).await.unwrap().locker().unwrap().upsert(lock()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,7 +39,7 @@ async fn a_lock_is_made_with_its_kind_and_version() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_errs_is_asked_a_few_times() {
     let scene = Scene::new(World::default());
-    let locker = Source::open(scene.config()).await.unwrap().locker();
+    let locker = Source::open(scene.config()).await.unwrap().locker().unwrap();
     scene.fake.faults(|it| it.unavailable = 3);
     locker.upsert(lock()).await.unwrap();
     scene.fake.faults(|it| it.unavailable = u64::MAX);
@@ -64,7 +64,7 @@ async fn a_role_that_denies_locks_is_named() {
 async fn a_dry_run_makes_no_lock_and_touches_no_state() {
     let scene = Scene::new(World::new(1, 1, 100));
     let config = Config { dry_run: true, ..scene.config() };
-    upsert(config.clone()).await.unwrap();
+    assert!(Source::open(config.clone()).await.unwrap().locker().is_none());
     scene.all(config.clone()).await.are_exactly(100);
     scene.all(config).await.are_exactly(100);
     assert_eq!(scene.fake.calls("UpsertLock"), 0);
