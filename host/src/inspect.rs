@@ -65,9 +65,9 @@ pub fn run(args: &InspectArgs) -> Result<ExitCode> {
         library(args, &path, &asked, &loader.with_admission(Arc::new(trust)))
     };
     if args.json {
-        say!("{}", serde_json::to_string_pretty(&report)?);
+        say!("{}", serde_json::to_string_pretty(&report)?)?;
     } else {
-        report.print();
+        report.print()?;
     }
     runtime.shutdown_background();
     Ok(if report.accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -138,30 +138,30 @@ impl Report {
         }
     }
 
-    fn print(&self) {
+    fn print(&self) -> std::io::Result<()> {
         let row = |name: &str, value: &str| say!("{name:<11}{value}");
         let known =
             |value: &Option<String>| value.clone().unwrap_or_else(|| "not known".to_owned());
-        row("file", &self.file);
-        row("kind", self.kind);
-        row("name", &known(&self.name));
-        row("version", &known(&self.version));
+        row("file", &self.file)?;
+        row("kind", self.kind)?;
+        row("name", &known(&self.name))?;
+        row("version", &known(&self.version))?;
         let interface = match self.interface.as_deref() {
             Some("wasm") => "wasm".to_owned(),
             _ => format!("{} (this host: {})", known(&self.interface), self.host_interface),
         };
-        row("interface", &interface);
-        row("compiler", &known(&self.compiler));
-        row("size", &self.size.map_or_else(|| "not known".to_owned(), |it| format!("{it} bytes")));
-        row("sha256", &known(&self.sha256));
+        row("interface", &interface)?;
+        row("compiler", &known(&self.compiler))?;
+        row("size", &self.size.map_or_else(|| "not known".to_owned(), |it| format!("{it} bytes")))?;
+        row("sha256", &known(&self.sha256))?;
         if self.accepted {
-            row("registers", &self.registers.join(", "));
+            row("registers", &self.registers.join(", "))?;
         }
         for (name, list) in [("exports", &self.exports), ("imports", &self.imports)] {
             if !list.is_empty() {
-                row(name, &list.join(", "));
+                row(name, &list.join(", "))?;
             }
         }
-        row("verdict", &self.verdict);
+        row("verdict", &self.verdict)
     }
 }

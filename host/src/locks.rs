@@ -34,14 +34,14 @@ pub fn run(args: &LocksArgs) -> Result<ExitCode> {
     let mut locks = Source::find(&args.state)?;
     match &args.command {
         LocksCommand::List { json: true } => {
-            say!("{}", serde_json::to_string_pretty(&locks.list()?)?);
+            say!("{}", serde_json::to_string_pretty(&locks.list()?)?)?;
         }
         LocksCommand::List { json: false } => {
-            say!("{}", table(&locks.list()?, SystemTime::now()).trim_end());
+            say!("{}", table(&locks.list()?, SystemTime::now()).trim_end())?;
         }
         LocksCommand::Remove { name } => {
             ensure!(locks.remove(name)?, unknown(name, &locks.list()?));
-            say!("removed {name}");
+            say!("removed {name}")?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,10 +1,21 @@
 //! What commands print.
 
-/// As `println!`, but a reader who has gone, as in `host locks list | head -1`, is nobody to tell: that is
-/// no panic, and no error either.
+use std::fmt::Arguments;
+use std::io::{ErrorKind, Result, Write, stdout};
+
+/// As `println!`, with an error in place of a panic.
 macro_rules! say {
-    ($($text:tt)*) => {{
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stdout(), $($text)*);
-    }};
+    ($($text:tt)*) => {
+        $crate::say::write(format_args!("{}\n", format_args!($($text)*)))
+    };
+}
+
+/// Writes it to the standard output. A reader who has gone, as in `host locks list | head -1`, has seen
+/// enough: that is no error.
+pub(crate) fn write(text: Arguments<'_>) -> Result<()> {
+    let mut out = stdout().lock();
+    match out.write_fmt(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }

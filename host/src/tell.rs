@@ -14,6 +14,6 @@ pub fn run(args: &TellArgs, command: Command) -> Result<ExitCode> {
         format!("no host runs with the state folder {state}: give the --state of the host")
     })?;
     let done = host.command(command)??;
-    say!("{}", done.message);
+    say!("{}", done.message)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -39,7 +39,7 @@ pub fn run(args: EventHandlerArgs) -> Result<ExitCode> {
     let mut start = match args.command {
         EventHandlerCommand::Configure(args) => return configure::run(&args),
         EventHandlerCommand::Version => {
-            say!("Tenon event handler {}", env!("CARGO_PKG_VERSION"));
+            say!("Tenon event handler {}", env!("CARGO_PKG_VERSION"))?;
             return Ok(ExitCode::SUCCESS);
         }
         EventHandlerCommand::Start(start) => start,

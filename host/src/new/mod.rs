@@ -48,18 +48,18 @@ pub fn run(args: &NewArgs) -> Result<ExitCode> {
     files.add("vendor", start.kit().files()?);
     files.write_new(&args.dir)?;
     let (language, example) = (start.language(), start.example());
-    say!("{} is a plugin in {}, from the example {example}", shown(&args.dir), language.name());
+    say!("{} is a plugin in {}, from the example {example}", shown(&args.dir), language.name())?;
 
     let installed = match language {
         Language::AssemblyScript if !args.no_install => npm::install(&args.dir),
         _ => Ok(()),
     };
-    say!("next:\n  cd {}", shown(&args.dir));
+    say!("next:\n  cd {}", shown(&args.dir))?;
     if language == Language::AssemblyScript && (args.no_install || installed.is_err()) {
-        say!("  npm ci");
+        say!("  npm ci")?;
     }
     for command in plugin.next {
-        say!("  {command}");
+        say!("  {command}")?;
     }
     installed.context("the folder is whole, but its npm packages are not installed")?;
     Ok(ExitCode::SUCCESS)

@@ -46,9 +46,9 @@ fn generate(args: &SignArgs, path: &Path) -> Result<()> {
         },
     };
     let (public, public_path) = key::generate(path, protection)?;
-    say!("{} is the secret key: keep it to yourself, and keep a copy", path.display());
-    say!("{} is the public key {}", public_path.display(), id(&public));
-    say!("to allow what it signs: host trust add {}", public_path.display());
+    say!("{} is the secret key: keep it to yourself, and keep a copy", path.display())?;
+    say!("{} is the public key {}", public_path.display(), id(&public))?;
+    say!("to allow what it signs: host trust add {}", public_path.display())?;
     Ok(())
 }
 
@@ -61,8 +61,8 @@ fn sign(args: &SignArgs, path: &Path) -> Result<()> {
     for plugin in &args.plugins {
         let signature = sign_one(plugin, &secret, &public)
             .with_context(|| format!("{} cannot be signed", plugin.display()))?;
-        say!("{} is signed by the key {}", plugin.display(), id(&public));
-        say!("its signature is {}", signature.display());
+        say!("{} is signed by the key {}", plugin.display(), id(&public))?;
+        say!("its signature is {}", signature.display())?;
     }
     Ok(())
 }

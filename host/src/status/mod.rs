@@ -7,6 +7,7 @@ mod words;
 use crate::cli::StatusArgs;
 use crate::control::Client;
 use crate::operator::Status;
+use crate::say;
 use crate::table::UNBOUNDED;
 use anyhow::{Context, Result};
 use page::page;
@@ -59,8 +60,13 @@ fn show(status: &Status, args: &StatusArgs, before: &str) -> Result<()> {
             page(status, SystemTime::now(), width.unwrap_or(UNBOUNDED))
         }
     };
-    // At once: a page that comes in pieces flickers.
-    let mut out = std::io::stdout().lock();
-    out.write_all(format!("{before}{text}").as_bytes())?;
-    Ok(out.flush()?)
+    let page = format!("{before}{text}");
+    if args.watch {
+        // Not as what is printed once: when the reader has gone, this ends. At once: a page that comes in
+        // pieces flickers.
+        let mut out = std::io::stdout().lock();
+        out.write_all(page.as_bytes())?;
+        return Ok(out.flush()?);
+    }
+    Ok(say::write(format_args!("{page}"))?)
 }

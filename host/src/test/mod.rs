@@ -69,13 +69,13 @@ async fn test(
             find::how_to_test(&file)
         );
     }
-    say!("testing {shown}");
+    say!("testing {shown}")?;
     let mut report = Report::new(&tests, args.verbose);
     for test in &tests {
         log.take(); // what the plugin logged while it was loaded
         let begin = Instant::now();
         let verdict = harness.run(test).await;
-        report.add(test, &verdict, begin.elapsed(), &log.take());
+        report.add(test, &verdict, begin.elapsed(), &log.take())?;
     }
-    Ok(report.finish())
+    Ok(report.finish()?)
 }

@@ -13,7 +13,7 @@ pub fn run(args: &TrustArgs) -> Result<ExitCode> {
     let path = &args.plugin_trust;
     match &args.command {
         TrustCommand::Add { what } => add(path, what)?,
-        TrustCommand::List => list(&TrustFile::read(path)?),
+        TrustCommand::List => list(&TrustFile::read(path)?)?,
         TrustCommand::Remove { what } => remove(path, what)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -32,7 +32,7 @@ fn add(path: &Path, what: &[String]) -> Result<()> {
     }
     write(&file, path)?;
     for line in said {
-        say!("{line}");
+        say!("{line}")?;
     }
     Ok(())
 }
@@ -55,15 +55,16 @@ fn remove(path: &Path, what: &[String]) -> Result<()> {
     }
     write(&file, path)?;
     for word in what {
-        say!("{} allows {word} no longer", path.display());
+        say!("{} allows {word} no longer", path.display())?;
     }
     Ok(())
 }
 
-fn list(file: &TrustFile) {
+fn list(file: &TrustFile) -> Result<()> {
     for (entry, note) in file.entries() {
-        say!("{}", format!("{}  {note}", describe(entry)).trim_end());
+        say!("{}", format!("{}  {note}", describe(entry)).trim_end())?;
     }
+    Ok(())
 }
 
 fn write(file: &TrustFile, path: &Path) -> Result<()> {

@@ -30,6 +30,6 @@ pub fn run(args: &VendorArgs) -> Result<ExitCode> {
         folder.display(),
         kit.name(),
         files.len()
-    );
+    )?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,7 +2,9 @@
 
 use crate::assert_ends;
 use fixtures::{Host, Output, Upstream, certificates};
+use std::fs::File;
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
 const NAMES: &str = "echo inspect locks --port --target --url --prefix --config --state \
     --pre-plugin --post-plugin --patches --plugin-dir --register-timeout --basic-user \
@@ -13,6 +15,24 @@ const NAMES: &str = "echo inspect locks --port --target --url --prefix --config 
     --drain-delay --drain-timeout --log RUST_LOG --log-format --access-log --admin";
 
 const TARGET: &str = "--target=http://127.0.0.1:1";
+
+/// As in `host … | head -1`, and on a full disk.
+#[test]
+fn a_reader_who_has_gone_is_no_error_and_a_disk_that_is_full_is_one() {
+    let list = |out: Stdio| {
+        let mut command = Command::new(fixtures::host());
+        command.args(["fixtures", "list-templates"]).stdout(out).output().unwrap()
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = list(writer.into());
+    assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]), "{output:?}");
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = list(full.into());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(said.contains("No space left") && !said.contains("panicked"), "{said}");
+}
 
 #[test]
 fn help_names_all_that_there_is() {

@@ -48,7 +48,7 @@ pub(super) fn run(args: &ConfigureArgs) -> Result<ExitCode> {
         write(&folder.join(name), text, args.force)?;
     }
     let next = texts::next(&folder, args, files.iter().map(|(name, _)| name.as_str()));
-    say!("{}", next.trim_end());
+    say!("{}", next.trim_end())?;
     Ok(ExitCode::SUCCESS)
 }
 
