@@ -227,11 +227,12 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
             tokio::spawn(live::watch(live.clone()));
         }
         let signals = Signals::new(!is_first)?;
+        let server = Server::new(proxy, tls);
+        server.ready();
         tracing::info!("listening on {listening}");
         if let Some(inherited) = inherited.take() {
             inherited.serving();
         }
-        let server = Server::new(proxy, tls);
         Serving {
             server,
             listener,

@@ -124,10 +124,16 @@ impl Server {
         Self { proxy, tls, builder, graceful: GracefulShutdown::new() }
     }
 
+    /// Says that the host serves, for those who are told so before [`Server::serve`] runs: what connects
+    /// until then waits in the system's queue.
+    pub fn ready(&self) {
+        self.proxy.enter(Phase::Serving);
+    }
+
     /// Serves connections from `listener` until something happens, which it returns. Connections that
     /// were taken are served on; others wait in the system's queue until this is called again.
     pub async fn serve<T>(&self, listener: &TcpListener, until: impl Future<Output = T>) -> T {
-        self.proxy.enter(Phase::Serving);
+        self.ready();
         tokio::select! {
             never = self.accept(listener) => match never {},
             happened = until => happened,
