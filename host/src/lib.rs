@@ -19,6 +19,7 @@ pub mod locks;
 pub mod logging;
 pub mod new;
 pub mod operator;
+mod permissions;
 mod plugins;
 mod policy;
 pub mod proxy;

@@ -1,9 +1,9 @@
 //! The state folder and those in it. What lies there is run, or believed: copies of plugins, compiled
-//! code, the record of what was in use. So nobody else may write there.
+//! code, the record of what was in use. So nobody else may write there, or put another folder in its place.
 
+use crate::permissions::{self, Exposed};
 use anyhow::{Context, Result, bail};
 use std::fs::{self, DirBuilder, Metadata};
-use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
@@ -36,6 +36,10 @@ fn secure_all(state: &Path, inner: &[&str], flag: &str, exposed: bool) -> Result
             "choose one of your own with {flag}, or allow that with --allow-world-writable"
         );
         check(state, own, &remedy)?;
+        // Whoever may write above it may put another in its place.
+        if let Err(why @ (Exposed::Writable(_) | Exposed::Foreign(_))) = permissions::check(state) {
+            bail!("the folder {} is not safe: {why}, or {remedy}", state.display());
+        }
     } else if make(state).is_err() {
         return Ok(()); // whoever needs it says so
     }
@@ -75,8 +79,8 @@ fn check(folder: &Path, own: u32, remedy: &str) -> Result<()> {
 
 fn make(folder: &Path) -> std::io::Result<()> {
     match DirBuilder::new().recursive(true).mode(0o700).create(folder) {
+        // A file, or a link that leads nowhere: what is wrong with it is said by who looks at it.
         Err(_) if fs::symlink_metadata(folder).is_ok() => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         made => made,
     }
 }
@@ -124,6 +128,20 @@ mod tests {
             chmod(&folder, 0o755);
         }
         secure(state.path(), "--state", true).unwrap();
+    }
+
+    #[test]
+    fn a_folder_whose_place_anybody_may_take_is_refused() {
+        let outer = tempfile::tempdir().unwrap();
+        let state = outer.path().join("state");
+        secure(&state, "--state", false).unwrap();
+        chmod(outer.path(), 0o777);
+        let why = refused(&state, false);
+        let remedy = format!("run chmod o-w {}, or choose", outer.path().display());
+        assert!(why.contains(&remedy) && why.contains("--allow-world-writable"), "{why}");
+        secure(&state, "--state", true).unwrap();
+        chmod(outer.path(), 0o1777); // as /tmp
+        secure(&state, "--state", false).unwrap();
     }
 
     #[test]

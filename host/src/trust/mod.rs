@@ -2,7 +2,7 @@
 //!
 //! Two things are checked, each time a plugin is loaded, on the bytes that will run:
 //!
-//! - Nobody else can put another plugin in its place (`permissions.rs`): always, unless the user
+//! - Nobody else can put another plugin in its place ([`permissions`]): always, unless the user
 //!   allows that.
 //! - With `--plugin-trust FILE` the file allows it: by its SHA-256 (`file.rs`), or by a key that has
 //!   signed it (`signature.rs`). A trust file that cannot be read, or has a mistake, allows nothing.
@@ -16,7 +16,6 @@
 mod command;
 mod entry;
 mod file;
-mod permissions;
 mod signature;
 
 pub use command::run;
@@ -25,10 +24,10 @@ pub(crate) use file::replace;
 pub(crate) use signature::signature_of;
 
 use crate::cli::TrustFlags;
+use crate::permissions::{self, Exposed};
 use anyhow::{Context, Result, anyhow};
 use file::{FileError, TrustFile};
 use host_proxy::native::{Admission, sha256};
-use permissions::Exposed;
 use signature::Unsigned;
 use std::path::{Path, PathBuf};
 

@@ -37,13 +37,13 @@ pub(crate) enum Exposed {
 }
 
 /// Refuses a file or folder that anybody may change, replace or, if it is a folder, add to.
-pub(super) fn check(path: &Path) -> Result<(), Exposed> {
+pub(crate) fn check(path: &Path) -> Result<(), Exposed> {
     check_for(path, nix::unistd::geteuid().as_raw())
 }
 
 /// The same for a plugin's file. Of one that is gone, since a copy of it is used, the folder counts: it
 /// was not for anybody to remove.
-pub(super) fn check_plugin(path: &Path) -> Result<(), Exposed> {
+pub(crate) fn check_plugin(path: &Path) -> Result<(), Exposed> {
     match (check(path), path.parent()) {
         (Err(Exposed::Unreadable { error, .. }), Some(folder))
             if error.kind() == io::ErrorKind::NotFound && folder != Path::new("") =>
