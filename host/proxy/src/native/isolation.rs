@@ -38,45 +38,44 @@ pub(crate) fn on_copies<T>(run: impl FnOnce() -> T) -> T {
 #[derive(Clone)]
 pub struct Isolation {
     bounds: Arc<Bounds>,
-    /// As long as there is a candidate. What is lent to it for ever does without.
-    _held: Option<Arc<()>>,
+    /// As long as there is a candidate, or a task that it has left behind. What is lent to it for ever
+    /// does without.
+    held: Option<Arc<()>>,
 }
 
 /// All bounds of this process. What a candidate holds of the host is never freed; so the next one of the
 /// same content and configuration gets the bounds of one that is gone, and holds the same.
 #[derive(Default)]
-pub(super) struct Isolations(Mutex<HashMap<(String, String), Vec<Kept>>>);
+pub(super) struct Isolations(Mutex<HashMap<ContentAndConfig, Vec<Arc<Bounds>>>>);
 
-/// Bounds, and whether a candidate has them.
-type Kept = (Weak<()>, Arc<Bounds>);
+type ContentAndConfig = (String, String);
 
 impl Isolations {
     /// For a candidate that sees the values of `real`, and changes none.
     pub(super) fn take(&self, sha256: &str, config: &str, real: &Arc<dyn Store>) -> Isolation {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of_it = all.entry((sha256.to_owned(), config.to_owned())).or_default();
-        let held = Arc::new(());
-        let free = of_it.iter_mut().find(|(holder, bounds)| {
-            holder.strong_count() == 0 && !bounds.lifted.load(Ordering::Acquire)
-        });
-        let bounds = match free {
-            Some((holder, bounds)) => {
-                *holder = Arc::downgrade(&held);
+        let bounds = match of_it.iter().find(|bounds| bounds.are_free()) {
+            Some(bounds) => {
                 bounds.store.clear();
                 bounds.withheld.store(0, Ordering::Relaxed);
                 bounds.clone()
             }
             None => {
                 let bounds = Arc::new(Bounds::new(real.clone()));
-                of_it.push((Arc::downgrade(&held), bounds.clone()));
+                of_it.push(bounds.clone());
                 bounds
             }
         };
-        Isolation { bounds, _held: Some(held) }
+        let held = Arc::new(());
+        *bounds.holder() = Arc::downgrade(&held);
+        Isolation { bounds, held: Some(held) }
     }
 }
 
 struct Bounds {
+    /// Gone when nobody has them any more.
+    holder: Mutex<Weak<()>>,
     lifted: AtomicBool,
     store: OwnStore,
     withheld: AtomicU64,
@@ -86,14 +85,24 @@ impl Bounds {
     fn new(real: Arc<dyn Store>) -> Self {
         let own = MemoryStore::new(STORE);
         let store = OwnStore { own, changed: Mutex::default(), real };
-        Self { lifted: AtomicBool::new(false), store, withheld: AtomicU64::new(0) }
+        let holder = Mutex::default();
+        Self { holder, lifted: AtomicBool::new(false), store, withheld: AtomicU64::new(0) }
+    }
+
+    fn holder(&self) -> MutexGuard<'_, Weak<()>> {
+        self.holder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether another candidate may have them.
+    fn are_free(&self) -> bool {
+        self.holder().strong_count() == 0 && !self.lifted.load(Ordering::Acquire)
     }
 }
 
 impl Isolation {
     /// For what is lent to the candidate for ever.
     pub(super) fn lent(&self) -> Self {
-        Self { bounds: self.bounds.clone(), _held: None }
+        Self { bounds: self.bounds.clone(), held: None }
     }
 
     /// From here on it has effects, but for calls about copies.
@@ -133,7 +142,9 @@ impl Isolation {
 
     /// A task that the candidate leaves behind: bounded as the call was that it comes from.
     pub(super) fn around<F>(&self, plugin: &str, task: F) -> Bounded<F> {
-        let (isolation, span) = (self.clone(), Self::span(plugin));
+        let held = self.held.clone().or_else(|| self.bounds.holder().upgrade());
+        let isolation = Self { bounds: self.bounds.clone(), held };
+        let span = Self::span(plugin);
         Bounded { task, isolation, span, on_copies: ON_COPIES.get() }
     }
 }
@@ -243,6 +254,20 @@ mod tests {
         third.lift();
         drop((third, lent));
         assert_ne!(take().address(), address, "what is in use is no candidate's");
+    }
+
+    /// Else what it stores, or is let do once that one is promoted, would be the next one's.
+    #[test]
+    fn bounds_are_not_the_next_one_s_while_a_task_of_the_one_before_runs() {
+        let (all, real) = (Isolations::default(), store());
+        let first = all.take("content", "config", &real);
+        let (address, lent) = (first.address(), first.lent());
+        let task = lent.around("plugin", std::future::pending::<()>());
+        drop(first);
+        let second = all.take("content", "config", &real);
+        assert_ne!(second.address(), address, "a task has them");
+        drop((task, second));
+        assert_eq!(all.take("content", "config", &real).address(), address);
     }
 
     #[test]
