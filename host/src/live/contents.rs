@@ -21,9 +21,12 @@ const NICE: i32 = 10;
 /// Reading and hashing takes processor time, milliseconds of it, on a thread that yields to those of
 /// requests. What is loaded afterwards does not: a plugin's own threads would inherit that.
 pub(crate) fn read(paths: &[PathBuf], known: impl Fn(&str) -> bool + Sync) -> Vec<Result<Content>> {
+    if paths.is_empty() {
+        return Vec::new();
+    }
     let yielding = || {
         // Of this thread only; without it this is as it would be on any.
-        let _ = rustix::process::setpriority_process(None, NICE);
+        let _ = rustix::process::nice(NICE);
         read_here(paths, &known)
     };
     thread::scope(|scope| {

@@ -14,8 +14,9 @@
 //! - A content that was refused is tried again when its file changes, or the user asks for a reload. One
 //!   that was rolled back is tried again when its file changes only. Until then what is in use stays
 //!   ([`refused::Holds`]).
-//! - Rollback brings the set before the present one back; a second rollback takes that back. Who may log
-//!   in stays as it is: a password that was changed must not be good again.
+//! - Rollback brings the set before the present one back, an authenticator that was replaced too; a second
+//!   rollback takes that back. The user of the configuration stays: a password that was changed must not
+//!   be good again.
 //! - After each swap the record says what is in use, so that a host that was killed comes up with it
 //!   ([`first`]).
 
@@ -55,7 +56,7 @@ use crate::events::EventLoader;
 use crate::operator;
 use crate::plugins::Loaders;
 use arc_swap::ArcSwap;
-use disabled::Disabled;
+use disabled::{Disabled, carried};
 use host_events::locks::Locks;
 use host_events::store::DiskStore;
 use host_proxy::{AuditLog, AuditQueue, Chain, InUse, Links, LockCheck, Metrics, Proxy, Tls};
@@ -209,6 +210,7 @@ impl Live {
         for stage in chain.stages() {
             stage.activate();
         }
+        now.disabled = carried(&now.disabled, &now.set, set);
         set.switch(&now.disabled);
         let in_place = InPlace { drained, held: chain.hold() };
         self.world.proxy.chain.store(Arc::new(chain));

@@ -2,6 +2,7 @@
 
 use super::build::Builder;
 use super::declared::{Declared, Key};
+use super::disabled::carried;
 use super::gate;
 use super::record::by_key;
 use super::refused::{Holds, Refused, Why};
@@ -212,8 +213,11 @@ impl Live {
         let mut changes = Vec::new();
         if set.is_same(&self.lock().set) {
             let mut now = self.lock();
-            let mut differs = now.holds != holds;
+            // The same plugins may be asked for by other names.
+            let mut differs = now.holds != holds || now.set.keys().ne(set.keys());
+            now.disabled = carried(&now.disabled, &now.set, &set);
             (now.declared, now.holds) = (declared, holds);
+            bury(std::mem::replace(&mut now.set, set));
             differs |= now.forget_disabled(keys.as_ref());
             drop(now);
             if differs {
@@ -228,8 +232,11 @@ impl Live {
                     return Err(vec![refused]);
                 }
             };
-            self.lock().forget_disabled(keys.as_ref());
             changes = self.swap(declared, &set, holds, chain);
+            let forgotten = self.lock().forget_disabled(keys.as_ref());
+            if forgotten {
+                self.remember(false);
+            }
             if opens {
                 tracing::warn!("{}", gate::OPENED);
                 notes.push(gate::OPENED.to_owned());

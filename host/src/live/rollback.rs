@@ -8,6 +8,7 @@ use super::reload::told;
 use super::set::Set;
 use crate::operator::short;
 use host_proxy::{Life, State};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Why there was no rollback.
@@ -22,7 +23,8 @@ pub(super) enum NoRollback {
 
 impl Live {
     /// Brings the set before the present one back; the present one is then what a second rollback
-    /// brings back. What the files have by then stays out until they change. Who may log in stays.
+    /// brings back. What the files have by then stays out until they change. The user of the
+    /// configuration stays.
     pub(super) async fn rollback(self: &Arc<Self>) -> Result<String, NoRollback> {
         let _turn = self.turn().await.map_err(NoRollback::Refused)?;
         let (declared, mut set, present, mut holds) = {
@@ -33,10 +35,18 @@ impl Live {
         set.credentials.clone_from(&present.credentials);
         stays_closed(&present, &set).map_err(NoRollback::Refused)?;
         self.revive_events(&mut set, &present).await.map_err(NoRollback::Failed)?;
-        for key in present.keys().chain(set.keys()) {
+        let keys: BTreeSet<_> = present.keys().chain(set.keys()).collect();
+        for key in keys {
             let (now, then) = (present.sha256(key), set.sha256(key));
-            if now != then {
-                holds.insert(key.clone(), (now.map(str::to_owned), Why::RolledBack));
+            if now == then {
+                continue;
+            }
+            match holds.get(key) {
+                // What a rollback had taken out, which its file still has, is back: nothing stays out.
+                Some((out, Why::RolledBack)) if out.as_deref() == then => _ = holds.remove(key),
+                _ => {
+                    holds.insert(key.clone(), (now.map(str::to_owned), Why::RolledBack));
+                }
             }
         }
         let chain = self.chain(&set).map_err(NoRollback::Failed)?;

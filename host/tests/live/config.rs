@@ -50,6 +50,26 @@ fn plugins_are_added_removed_reordered_and_configured() {
     it.until("the new configuration", || names(&it) == ["2"]);
 }
 
+/// The second of one file becomes the first of it.
+#[test]
+fn what_is_disabled_is_that_plugin_wherever_it_is_in_the_list() {
+    let it = start(folder(&[("a.so", "one"), ("a.so", "two")], ""));
+    let first = it.plugin("pre")["id"].to_string();
+    it.told(&["disable", &first]);
+    assert_eq!(names(&it), ["two"]);
+    write(&it.folder, &[("a.so", "two"), ("a.so", "one")], "");
+    it.told(&["reload"]);
+    assert_eq!(names(&it), ["two"]);
+    it.told(&["rollback"]);
+    assert_eq!(names(&it), ["two"]);
+    write(&it.folder, &[("a.so", "two")], "");
+    it.told(&["reload"]);
+    assert_eq!(names(&it), ["two"]);
+    it.host.signal(libc::SIGKILL);
+    it.host.wait();
+    assert_eq!(names(&it.again()), ["two"]);
+}
+
 #[test]
 fn a_mistake_changes_nothing_and_is_told() {
     let it = start(folder(&[("a.so", "one")], ""));

@@ -37,6 +37,10 @@ fn a_second_rollback_takes_the_first_back() {
     for expected in [1, 2, 1] {
         it.told(&["rollback"]);
         assert_eq!(it.mark().mark, expected);
+        // What stays out is told, and only as long as something does.
+        assert_eq!(it.status()["notes"].as_array().unwrap().len(), usize::from(expected == 1));
+        assert_eq!(it.told(&["reload"]).contains("rolled back"), expected == 1);
+        assert_eq!(it.mark().mark, expected);
     }
     assert_eq!(it.status()["chain"]["number"], 5);
 }
