@@ -105,6 +105,21 @@ fn a_shadow_is_shown_promoted_and_rolled_back() {
     assert_eq!(version(&it), 1);
 }
 
+/// Else one that differs would pass beside a plugin that is not called.
+#[test]
+fn beside_a_plugin_that_is_disabled_there_is_nothing_to_compare_with() {
+    let it = start(&[]);
+    let id = it.plugin("pre")["id"].to_string();
+    it.told(&["disable", &id]);
+    for _ in 0..3 {
+        ask(&it, 1, "");
+    }
+    it.told(&["enable", &id]);
+    ask(&it, 1, "");
+    it.until("a comparison", || shadow(&it)["requests"] != 0);
+    assert_eq!(shadow(&it)["requests"], 1, "{:#}", shadow(&it));
+}
+
 #[test]
 fn one_that_agrees_is_promoted_without_force() {
     let it = start(&["--shadow-least=20", "--shadow-sample=1", "--shadow-limit=0"]);

@@ -168,6 +168,7 @@ impl Links {
             copies::returns(state, index + 1, passed);
             let Link::Middleware(middleware) = link else { continue };
             if state.progress.is_without(index) {
+                copies::goes_without(state);
                 continue;
             }
             state.current = index;
