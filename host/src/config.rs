@@ -175,7 +175,17 @@ pub(crate) fn with_environment(mut flags: ProxyArgs) -> ProxyArgs {
 fn credentials(args: &ProxyArgs) -> Result<Option<Credentials>> {
     let password = match (&args.basic_password, &args.basic_password_file) {
         (Some(password), _) => Some(password.clone()),
-        (None, Some(path)) => Some(first_line(path, "the password file")?),
+        (None, Some(path)) => {
+            let password = first_line(path, "the password file")?;
+            if password.is_empty() {
+                let path = path.display();
+                return Err(Usage(format!(
+                    "the first line of {path} is to be the password, and is empty"
+                ))
+                .into());
+            }
+            Some(password)
+        }
         (None, None) => None,
     };
     let (user, password) = match (&args.basic_user, password) {

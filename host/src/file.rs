@@ -10,9 +10,12 @@ use anyhow::Context;
 use host_events::OnError;
 use host_proxy::Listen;
 use ipnet::IpNet;
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
+use std::fmt::{self, Formatter};
+use std::iter;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,7 +30,9 @@ pub(crate) struct File {
     pub(crate) target: Option<String>,
     pub(crate) prefix: Option<String>,
     pub(crate) state: Option<PathBuf>,
+    #[serde(deserialize_with = "tables")]
     pub(crate) pre_plugin: Vec<PluginTable>,
+    #[serde(deserialize_with = "tables")]
     pub(crate) post_plugin: Vec<PluginTable>,
     /// Configuration of patches by their point. The folder is the key `patches-dir`.
     pub(crate) patches: BTreeMap<String, PatchTable>,
@@ -35,6 +40,7 @@ pub(crate) struct File {
     pub(crate) plugin_dir: Vec<PathBuf>,
     #[serde(deserialize_with = "duration")]
     pub(crate) register_timeout: Option<Duration>,
+    #[serde(deserialize_with = "tables")]
     pub(crate) shadow: Vec<ShadowTable>,
     pub(crate) shadow_sample: Option<f64>,
     pub(crate) shadow_limit: Option<f64>,
@@ -51,6 +57,7 @@ pub(crate) struct File {
     pub(crate) plugin_slow: Option<Duration>,
     pub(crate) plugin_trust: Option<PathBuf>,
     pub(crate) allow_world_writable: bool,
+    #[serde(deserialize_with = "tables")]
     pub(crate) event_plugin: Vec<EventPluginTable>,
     pub(crate) events: Option<String>,
     pub(crate) events_size: Option<u64>,
@@ -97,7 +104,7 @@ pub(crate) struct File {
 
 /// A plugin in the file: `[[pre-plugin]]` or `[[post-plugin]]`.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "a table with a path")]
 pub(crate) struct PluginTable {
     pub(crate) path: String,
     /// Passed to the plugin as JSON.
@@ -308,6 +315,23 @@ pub(crate) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Dura
     time(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
 }
 
+/// Tables of plugins; of what is none the error says how they are written.
+fn tables<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    struct Tables<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Tables<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+            f.write_str("tables, each under [[…]] and with a path, as in [[pre-plugin]]")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut tables: A) -> Result<Vec<T>, A::Error> {
+            iter::from_fn(|| tables.next_element().transpose()).collect()
+        }
+    }
+    from.deserialize_seq(Tables(PhantomData))
+}
+
 fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
     let texts = Vec::<String>::deserialize(from)?;
     texts.iter().map(|text| network(text)).collect::<Result<_, _>>().map_err(D::Error::custom)
@@ -349,6 +373,9 @@ mod tests {
             ("port = ':1'\ntargt = 'x'", "unknown field `targt`"),
             ("idle-timeout = 'soon'", "write 30s or 500ms"),
             ("port = 'x:y'", "is nowhere to listen"),
+            ("pre-plugin = 'x.so'", "expected tables, each under [[…]] and with a path"),
+            ("[pre-plugin]\npath = 'x.so'", "expected tables, each under [[…]] and with a path"),
+            ("pre-plugin = ['x.so']", "expected a table with a path"),
             ("[[pre-plugin]]\nconfig = {}", "missing field `path`"),
             ("[[pre-plugin]]\npath = 'x'\non-panic = 'ignore'", "unknown variant `ignore`"),
             ("[patches.error_page]\nbreaker = {}", "missing field `failures`"),

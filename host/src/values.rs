@@ -16,6 +16,11 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A plugin's number.
+pub(crate) fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "plugins are told by the numbers that host status has".to_owned())
+}
+
 /// A network, `10.0.0.0/8`, or an address, which is a network of one.
 pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);

@@ -1,5 +1,6 @@
 //! What the running host is told and asked.
 
+use crate::values::number;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -29,6 +30,7 @@ pub struct StatusArgs {
 #[derive(Debug, Args)]
 pub struct PromoteArgs {
     /// The shadow's number, as host status has it; needed if there are several
+    #[arg(value_parser = number)]
     pub id: Option<u64>,
     /// Also if it was compared on too few requests, or on fewer than could not be compared, if their
     /// decisions differed too often, or a call of it hangs
@@ -43,6 +45,7 @@ pub struct PromoteArgs {
 #[derive(Debug, Args)]
 pub struct TellPluginArgs {
     /// The plugin's number, as host status has it
+    #[arg(value_parser = number)]
     pub id: u64,
     /// The host that is meant.
     #[command(flatten)]

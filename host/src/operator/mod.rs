@@ -32,8 +32,8 @@ pub enum Command {
         /// The candidate's number, as the status has it; needed if there are several shadows.
         #[serde(default)]
         id: Option<u64>,
-        /// Also if it was compared on too few requests, their decisions differed too often, or a call of
-        /// it hangs.
+        /// Also if it was compared on too few requests, or on fewer than could not be compared, if their
+        /// decisions differed too often, or a call of it hangs.
         #[serde(default)]
         force: bool,
     },

@@ -60,10 +60,7 @@ impl Page {
         ));
         let generations = &status.generations;
         let mut line = format!("chain {} since {}", chain.number, self.age(&chain.since));
-        if generations.budget > 0 {
-            let _ =
-                write!(line, ", {} of {} libraries mapped", generations.mapped, generations.budget);
-        }
+        let _ = write!(line, ", {} of {} libraries mapped", generations.mapped, generations.budget);
         if chain.can_roll_back {
             line.push_str("; host rollback brings the one before back");
         }

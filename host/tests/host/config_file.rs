@@ -170,7 +170,7 @@ fn a_patch_gets_its_table_as_json() {
         patches.path().display()
     );
     let (_folder, config) = file(&format!("{text}config = {{ a = 1 }}"));
-    let words = "it could not register: this patch has none; remove it";
+    let words = "it could not register: this patch takes no configuration; remove it";
     assert_ends(&Host::fails(&[&config]), 1, &["the patch of reverse_proxy is not usable", words]);
     let (_folder, config) = file(&format!("{text}config = {{}}"));
     Host::start(&[&config]).wait_for_log("Loading patched reverse_proxy module");

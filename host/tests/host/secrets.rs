@@ -82,7 +82,7 @@ fn a_password_file_that_cannot_be_used_is_named() {
     let missing = format!("the password file {} cannot be read", file.display());
     assert_ends(&Host::fails(&args), 1, &[&missing]);
     fs::write(&file, "\nsecond line").unwrap();
-    assert_ends(&Host::fails(&args), 2, &["needs a user and a password, neither empty"]);
+    assert_ends(&Host::fails(&args), 2, &["password is to be the password, and is empty"]);
     let both = [&args[..], &["--basic-password=x".to_owned()]].concat();
     assert_ends(&Host::fails(&both), 2, &["'--basic-password", "cannot be used with"]);
 }

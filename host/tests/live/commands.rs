@@ -30,6 +30,9 @@ fn a_plugin_is_disabled_and_enabled_and_stays_disabled_over_a_reload() {
     assert_eq!(it.told(&["enable", &id]), "marked is enabled\n");
     assert_eq!(it.marks().len(), 1);
     assert!(it.declined(&["enable", &id]).contains("marked is not disabled"));
+    let output = it.tell(&["disable", "marked"]);
+    assert_eq!(output.code, Some(2));
+    assert!(output.stderr.contains("numbers that host status has"), "{output:?}");
     assert!(it.declined(&["disable", "9999"]).contains("no plugin in use has the number 9999"));
     let builtin = it.plugin("error_page")["id"].to_string();
     assert!(it.declined(&["disable", &builtin]).contains("is a part of the host"));

@@ -40,6 +40,20 @@ fn a_patch_that_is_removed_opens_the_door_only_when_the_user_asks() {
     assert!(it.logged("WARN") > 0 && stranger(&it) == 200, "{}", it.host.log());
 }
 
+/// Nobody comes in who is not asked: the user of the configuration is.
+#[test]
+fn without_its_patch_the_built_in_asks_for_the_user_of_the_configuration() {
+    let (folder, file) = patched();
+    let flags = ["--basic-user=bob", "--basic-password=secret"].map(str::to_owned);
+    let it = Running::with(folder, Upstream::echo(), flags.to_vec());
+    let bob = [("authorization", "Basic Ym9iOnNlY3JldA==")];
+    let status = |headers: &[(&str, &str)]| get(it.host.address(), "/", headers).status;
+    assert_eq!((status(&[]), status(&bob), status(&[("x-user", "ann")])), (401, 401, 200));
+    fs::remove_file(&file).unwrap();
+    it.host.wait_for_log("reloaded: the patch of authenticator");
+    assert_eq!((status(&[]), status(&bob), status(&[("x-user", "ann")])), (401, 200, 401));
+}
+
 #[test]
 fn a_restart_by_itself_opens_no_door() {
     let (folder, file) = patched();

@@ -8,7 +8,7 @@ plugin_interface::export_plugin!(register);
 
 fn register(registrar: &mut Registrar<'_>, _: HostServices, config: &str) -> Result<()> {
     if !matches!(config.trim(), "" | "{}") {
-        return Err(Error::new("this patch has none; remove it"));
+        return Err(Error::new("this patch takes no configuration; remove it"));
     }
     registrar.reverse_proxy(StripPrefix);
     Ok(())

@@ -10,7 +10,7 @@ plugin_interface::export_plugin!(register);
 
 fn register(registrar: &mut Registrar<'_>, _: HostServices, config: &str) -> Result<()> {
     if !matches!(config.trim(), "" | "{}") {
-        return Err(Error::new("this plugin has none; remove it"));
+        return Err(Error::new("this plugin takes no configuration; remove it"));
     }
     registrar.middleware("pre", Tracing { ids: TraceIds::seeded() });
     Ok(())

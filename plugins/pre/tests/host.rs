@@ -40,5 +40,9 @@ fn a_configuration_is_refused() {
     let failed =
         Host::fails(&["--target", "http://127.0.0.1:1", "--pre-plugin", with_config.as_str()]);
     assert_eq!(failed.code, Some(1), "{}", failed.stderr);
-    assert!(failed.stderr.contains("this plugin has none; remove it"), "{}", failed.stderr);
+    assert!(
+        failed.stderr.contains("this plugin takes no configuration; remove it"),
+        "{}",
+        failed.stderr
+    );
 }

@@ -359,11 +359,11 @@ function chain(it) {
 }
 
 function generations({ mapped, budget }) {
-  const near = budget > 0 && mapped >= 0.8 * budget;
+  const near = mapped >= 0.8 * budget;
   return card("Generations",
-    h("p", { class: near ? "warn" : "" }, budget > 0 ? `${mapped} of ${budget} libraries mapped` : `${mapped} libraries mapped`,
-      mapped >= budget && budget > 0 ? ": native plugins are not reloaded until the host is started again" : ""),
-    budget > 0 && h("meter", { min: 0, max: budget, high: 0.8 * budget, optimum: 0, value: mapped, "aria-label": "Generations mapped" }),
+    h("p", { class: near ? "warn" : "" }, `${mapped} of ${budget} libraries mapped`,
+      mapped >= budget ? ": native plugins are not reloaded until the host is started again" : ""),
+    h("meter", { min: 0, max: budget, high: 0.8 * budget, optimum: 0, value: mapped, "aria-label": "Generations mapped" }),
     h("p.soft.small", null, "Native code stays mapped: each version that was loaded counts until the host ends."));
 }
 
@@ -393,7 +393,7 @@ function shadow(it, plugins) {
       title: `Promote ${plugin.name}?`,
       text: `New requests get the candidate's decisions in place of those of ${beside}. Roll back brings the old set back.`,
       yes: "Promote",
-      option: { name: "force", label: "also if it was compared too seldom, differed too often, or a call of it hangs" },
+      option: { name: "force", label: "also if it was compared too seldom, or on fewer requests than could not be compared, differed too often, or a call of it hangs" },
     }), { class: "danger" }),
     it.what.length > 0 && [h("h3", null, "What differed"),
       table(`What differed in the shadow ${plugin.name}`, ["What", numbers("Requests")].flat(),
