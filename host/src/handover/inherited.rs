@@ -1,7 +1,7 @@
 //! The successor's side.
 
 use super::message::{After, Before, LONGEST_FIRST, Lent, Role, SOCKETS, VARIABLE, line};
-use crate::live::Key;
+use crate::live::Marks;
 use anyhow::{Context, Result, bail, ensure};
 use host_events::Event;
 use host_proxy::Listen;
@@ -59,15 +59,15 @@ impl Inherited {
         Ok(Some(TcpListener::from_std(listener)?))
     }
 
-    /// Says that everything can be loaded, and waits until it is this process's turn. Returns the
-    /// plugins that an operator has disabled.
-    pub(crate) async fn loaded(&mut self) -> Result<Vec<Key>> {
+    /// Says that everything can be loaded, and waits until it is this process's turn. Returns what
+    /// an operator has disabled.
+    pub(crate) async fn loaded(&mut self) -> Result<Marks> {
         self.say(&After::Loaded)?;
         let Some(line) = self.reader.next_line().await? else {
             bail!("the process that was to be replaced goes on by itself");
         };
         match serde_json::from_str(&line)? {
-            Before::Go { disabled } => Ok(disabled),
+            Before::Go { marks } => Ok(marks),
             other => bail!("the process before says something unexpected: {other:?}"),
         }
     }

@@ -1,6 +1,6 @@
 //! What the two processes say.
 
-use crate::live::Key;
+use crate::live::Marks;
 use serde::{Deserialize, Serialize};
 
 /// Set for a successor to the number of the process before, whose child it is: that standard input is
@@ -39,8 +39,8 @@ pub(super) enum Before {
     Sockets(Vec<Lent>),
     /// Store and state folder are free.
     Go {
-        /// Plugins that an operator has disabled.
-        disabled: Vec<Key>,
+        /// Which plugins an operator has disabled.
+        marks: Marks,
     },
     /// An audit event of a request that it still answers: a JSON object.
     Event(String),

@@ -1,7 +1,7 @@
 //! The side of the process before.
 
 use super::message::{After, Before, Lent, Role, SOCKETS, VARIABLE, line};
-use crate::live::Key;
+use crate::live::Marks;
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::ffi::OsString;
@@ -91,8 +91,8 @@ impl Successor {
     }
 
     /// Lets it take over, and waits until it takes connections. Store and state folder must be free.
-    pub(crate) async fn take_over(mut self, disabled: Vec<Key>) -> Result<Heir> {
-        self.writer.write_all(&line(&Before::Go { disabled })?).await.context(GONE)?;
+    pub(crate) async fn take_over(mut self, marks: Marks) -> Result<Heir> {
+        self.writer.write_all(&line(&Before::Go { marks })?).await.context(GONE)?;
         match self.hear(SERVING).await? {
             After::Serving => {
                 let pid = self.pid();

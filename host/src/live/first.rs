@@ -7,8 +7,9 @@
 //! What was rolled back stays out in either case, until its file changes.
 
 use super::build::Builder;
-use super::declared::{Declaration, Declared, File, Key};
+use super::declared::{Declaration, Declared, File};
 use super::disabled::Disabled;
+use super::marks::Marks;
 use super::promote::Promotions;
 use super::record::Record;
 use super::refused::{Holds, Refused, Why};
@@ -42,7 +43,7 @@ impl First {
             set: Set::default(),
             holds: Holds::new(),
             notes: Vec::new(),
-            disabled: record.disabled.iter().cloned().collect(),
+            disabled: Disabled::new(),
         };
         let linked = match start.fill(&mut first, false).await {
             Ok(()) => link(&first).map_err(anyhow::Error::msg),
@@ -54,7 +55,10 @@ impl First {
             false => first.stays_closed(record).map(|()| chain),
         });
         let error = match linked {
-            Ok(chain) => return Ok((first, chain)),
+            Ok(chain) => {
+                first.disable(&record.marks());
+                return Ok((first, chain));
+            }
             Err(error) if record.clean => return Err(error),
             Err(error) => error,
         };
@@ -67,14 +71,15 @@ impl First {
         }
         let chain = link(&first).map_err(|_| anyhow!("{error:#}"))?;
         first.stays_closed(record).map_err(|_| anyhow!("{error:#}"))?;
+        first.disable(&record.marks());
         tracing::error!("{error:#}; what was in use before is used");
         Ok((first, chain))
     }
 
     /// What an operator has disabled in a process that this one takes over from; its record says the same,
     /// where there is one.
-    pub(crate) fn disable(&mut self, keys: Vec<Key>) {
-        self.disabled.extend(keys);
+    pub(crate) fn disable(&mut self, marks: &Marks) {
+        self.disabled.extend(marks.carried(&self.set));
     }
 
     /// An error if everybody is let in, and nobody was when the record was written.
@@ -149,7 +154,7 @@ impl Start<'_> {
         tracing::error!("{error:#}; the patches that were in use before are used");
         let mut all = declared.locate_lists();
         for entry in &self.record.plugins {
-            if let Some(place) = Place::of(&entry.key.place).filter(|it| it.is_patch()) {
+            if let Some(place) = Place::of(&entry.listed.key.place).filter(|it| it.is_patch()) {
                 all.push(declared.patch(place, File::At(entry.file.clone())));
             }
         }

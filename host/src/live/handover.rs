@@ -1,7 +1,7 @@
 //! Another process takes over: what the plugins in use have to do with it.
 
 use super::Live;
-use super::declared::Key;
+use super::marks::Marks;
 use tokio::sync::{MutexGuard, mpsc, oneshot};
 
 /// Asks for a successor: the answer is its process, or why there is none.
@@ -46,12 +46,12 @@ impl Live {
 
     /// Writes the record and leaves the state folder to a successor. Returns what an operator has
     /// disabled, which it does not know otherwise if there is no folder.
-    pub(crate) fn give_up(&self) -> Vec<Key> {
+    pub(crate) fn give_up(&self) -> Marks {
         self.remember(true);
         if let Some(folder) = &self.world.folder {
             folder.release();
         }
-        self.lock().disabled.iter().cloned().collect()
+        self.lock().marks()
     }
 
     /// After [`Self::give_up`]: there is no successor.

@@ -30,6 +30,7 @@ mod disabled;
 mod first;
 mod gate;
 mod handover;
+mod marks;
 mod operate;
 mod past;
 mod promote;
@@ -43,9 +44,10 @@ mod status;
 mod watch;
 
 pub(crate) use config::Source;
-pub(crate) use declared::{Declared, Key};
+pub(crate) use declared::Declared;
 pub(crate) use first::First;
 pub(crate) use handover::{Request, Requests};
+pub(crate) use marks::Marks;
 pub(crate) use operate::Operated;
 pub(crate) use record::{Folder, Record};
 pub(crate) use reload::Trigger;
@@ -56,7 +58,7 @@ use crate::events::EventLoader;
 use crate::operator;
 use crate::plugins::Loaders;
 use arc_swap::ArcSwap;
-use disabled::{Disabled, carried};
+use disabled::Disabled;
 use host_events::locks::Locks;
 use host_events::store::DiskStore;
 use host_proxy::{AuditLog, AuditQueue, Chain, InUse, Links, LockCheck, Metrics, Proxy, Tls};
@@ -210,7 +212,7 @@ impl Live {
         for stage in chain.stages() {
             stage.activate();
         }
-        now.disabled = carried(&now.disabled, &now.set, set);
+        now.disabled = now.marks().carried(set);
         set.switch(&now.disabled);
         let in_place = InPlace { drained, held: chain.hold() };
         self.world.proxy.chain.store(Arc::new(chain));
@@ -275,7 +277,7 @@ impl Live {
             rolled_back: rolled_back.map(held).collect(),
             promoted: now.set.promotions().record(),
             gate: now.set.has_gate(),
-            disabled: now.disabled.iter().cloned().collect(),
+            disabled: now.disabled.clone(),
         };
         drop(now);
         // It waits for the disk, and requests do not wait for it.

@@ -4,6 +4,8 @@
 //! swap, so that a host that was killed comes up with what it had: see [`super::first`].
 
 use super::declared::Key;
+use super::disabled::Disabled;
+use super::marks::{Listed, Marks};
 use super::promote::Promotion;
 use crate::state::COPIES;
 use anyhow::{Context, Result};
@@ -33,7 +35,7 @@ pub(crate) struct Record {
     pub(crate) promoted: Vec<Promoted>,
     /// What an operator has disabled.
     #[serde(default)]
-    pub(crate) disabled: Vec<Key>,
+    pub(crate) disabled: Disabled,
     /// Whether requests had to have an identity.
     #[serde(default)]
     pub(crate) gate: bool,
@@ -51,7 +53,7 @@ pub(crate) struct Promoted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     #[serde(flatten)]
-    pub(crate) key: Key,
+    pub(crate) listed: Listed,
     /// Its file.
     pub(crate) file: PathBuf,
     pub(crate) sha256: String,
@@ -95,6 +97,12 @@ impl Record {
         }
     }
 
+    /// What was disabled.
+    pub(super) fn marks(&self) -> Marks {
+        let plugins = self.plugins.iter().map(|entry| entry.listed.clone()).collect();
+        Marks { plugins, disabled: self.disabled.clone() }
+    }
+
     /// What was in use, by key.
     pub(crate) fn in_use(&self) -> BTreeMap<Key, Entry> {
         by_key(self.plugins.clone())
@@ -103,7 +111,7 @@ impl Record {
 
 /// Entries by key.
 pub(crate) fn by_key(entries: Vec<Entry>) -> BTreeMap<Key, Entry> {
-    entries.into_iter().map(|entry| (entry.key.clone(), entry)).collect()
+    entries.into_iter().map(|entry| (entry.listed.key.clone(), entry)).collect()
 }
 
 /// The state folder, as long as this host has it to itself.
@@ -211,8 +219,9 @@ mod tests {
     fn record() -> Record {
         let key = Key { place: "pre".to_owned(), asked: PathBuf::from("a.so"), nth: 1 };
         let held = Held { key: key.clone(), content: None };
-        let entry = Entry { key, file: PathBuf::from("/a.so"), sha256: "00".to_owned() };
-        let (plugins, rolled_back, disabled) = (vec![entry], vec![held], vec![Key::event("b")]);
+        let listed = Listed { key: key.clone(), config: "11".to_owned() };
+        let entry = Entry { listed, file: PathBuf::from("/a.so"), sha256: "00".to_owned() };
+        let (plugins, rolled_back, disabled) = (vec![entry], vec![held], Disabled::from([key]));
         let promoted = Vec::new();
         Record { clean: true, plugins, rolled_back, promoted, disabled, gate: true }
     }

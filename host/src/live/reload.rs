@@ -2,8 +2,8 @@
 
 use super::build::Builder;
 use super::declared::{Declared, Key};
-use super::disabled::carried;
 use super::gate;
+use super::marks::Marks;
 use super::record::by_key;
 use super::refused::{Holds, Refused, Why};
 use super::set::Set;
@@ -215,7 +215,7 @@ impl Live {
             let mut now = self.lock();
             // The same plugins may be asked for by other names.
             let mut differs = now.holds != holds || now.set.keys().ne(set.keys());
-            now.disabled = carried(&now.disabled, &now.set, &set);
+            now.disabled = now.marks().carried(&set);
             (now.declared, now.holds) = (declared, holds);
             bury(std::mem::replace(&mut now.set, set));
             differs |= now.forget_disabled(keys.as_ref());
@@ -291,6 +291,11 @@ impl Live {
 }
 
 impl Now {
+    /// What is disabled, for what comes after the present set.
+    pub(super) fn marks(&self) -> Marks {
+        Marks { plugins: self.set.listed(), disabled: self.disabled.clone() }
+    }
+
     /// Forgets what was disabled and is not declared any more; whether there was something.
     fn forget_disabled(&mut self, keys: Option<&BTreeSet<Key>>) -> bool {
         let before = self.disabled.len();

@@ -1,6 +1,7 @@
 //! The set of plugins in use.
 
 use super::declared::Key;
+use super::marks::Listed;
 use super::promote::Promotion;
 use super::record::Entry;
 use super::shadows::ShadowSlot;
@@ -149,13 +150,15 @@ impl Set {
 
     /// For the record.
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        let slots = self.slots.iter().map(|slot| {
+        let slots = self.slots.iter().zip(self.listed()).map(|(slot, listed)| {
             let file = slot.stage.plugin.path.clone();
-            Entry { key: slot.key.clone(), file, sha256: slot.sha256().to_owned() }
+            Entry { listed, file, sha256: slot.sha256().to_owned() }
         });
         let events = self.events.iter().map(|slot| {
-            let (key, file) = (slot.key.clone(), slot.manifest.path.clone());
-            Entry { key, file, sha256: slot.sha256.clone() }
+            // Of an event plugin nothing is disabled that its configuration would have to tell.
+            let listed = Listed { key: slot.key.clone(), config: String::new() };
+            let file = slot.manifest.path.clone();
+            Entry { listed, file, sha256: slot.sha256.clone() }
         });
         slots.chain(events).collect()
     }

@@ -13,7 +13,7 @@ use crate::config::{AccessTo, Checked, check, with_environment};
 use crate::events::{self, EventLoader, Events, EventsConfig, ProxyLocks};
 use crate::file::{File, FilePlugins};
 use crate::handover::{Inherited, Launcher, Role, supervise};
-use crate::live::{self, Declared, First, Folder, Live, Operated, Record, Source, World};
+use crate::live::{self, Declared, First, Folder, Live, Marks, Operated, Record, Source, World};
 use crate::logging;
 use crate::operator::Operator;
 use crate::plugins::Loaders;
@@ -113,7 +113,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
         Declared::of(&args, &plugins, manifests, config.credentials.clone())
     };
     let disabled = match inherited {
-        None => Vec::new(),
+        None => Marks::default(),
         Some(inherited) => {
             rehearse(&config, events.as_ref(), declared()?).await?;
             inherited.loaded().await?
@@ -168,7 +168,7 @@ async fn start(asked: Asked, config: Checked, inherited: &mut Option<Inherited>)
         First::load(declared, &record, &loaders, event_loader.as_ref(), link).await?
     };
     drop(in_use);
-    first.disable(disabled);
+    first.disable(&disabled);
     if let Some(events) = &events {
         events.chain.store(Arc::new(first.event_chain()));
     }

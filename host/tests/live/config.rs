@@ -50,23 +50,33 @@ fn plugins_are_added_removed_reordered_and_configured() {
     it.until("the new configuration", || names(&it) == ["2"]);
 }
 
-/// The second of one file becomes the first of it.
+/// The second of one file becomes the first of it: by a reload, a rollback, a restart, and after a kill.
 #[test]
 fn what_is_disabled_is_that_plugin_wherever_it_is_in_the_list() {
-    let it = start(folder(&[("a.so", "one"), ("a.so", "two")], ""));
+    const ONE: (&str, &str) = ("a.so", "one");
+    const TWO: (&str, &str) = ("a.so", "two");
+    let it = start(folder(&[ONE, TWO], ""));
     let first = it.plugin("pre")["id"].to_string();
     it.told(&["disable", &first]);
     assert_eq!(names(&it), ["two"]);
-    write(&it.folder, &[("a.so", "two"), ("a.so", "one")], "");
-    it.told(&["reload"]);
-    assert_eq!(names(&it), ["two"]);
+    for plugins in [&[TWO, ONE][..], &[TWO]] {
+        write(&it.folder, plugins, "");
+        it.told(&["reload"]);
+        assert_eq!(names(&it), ["two"]);
+    }
     it.told(&["rollback"]);
+    assert_eq!(names(&it), ["two"], "it comes back as it went");
+    write(&it.folder, &[ONE, TWO], "");
+    it.told(&["restart"]);
     assert_eq!(names(&it), ["two"]);
-    write(&it.folder, &[("a.so", "two")], "");
-    it.told(&["reload"]);
+    it.host.signal(libc::SIGTERM);
+    it.host.wait();
+    write(&it.folder, &[TWO, ONE], "");
+    let it = it.again();
     assert_eq!(names(&it), ["two"]);
     it.host.signal(libc::SIGKILL);
     it.host.wait();
+    write(&it.folder, &[ONE, TWO], "");
     assert_eq!(names(&it.again()), ["two"]);
 }
 
