@@ -172,9 +172,13 @@ impl Links {
                 continue;
             }
             state.current = index;
-            if let Err(failure) = self.on_response(state, middleware).await {
-                copies::stops(state, Some(&failure));
-                self.fail(state, failure);
+            match self.on_response(state, middleware).await {
+                Ok(Turn::Without) => copies::goes_without(state),
+                Ok(Turn::Next | Turn::Answered) => {}
+                Err(failure) => {
+                    copies::stops(state, Some(&failure));
+                    self.fail(state, failure);
+                }
             }
         }
         copies::returns(state, 0, passed);
