@@ -49,6 +49,19 @@ impl Rotating {
     /// Appends whole lines. After an error none of them is there; should not even that be to be had of the
     /// disk, a line that was cut ends when the file is opened again, which the next call does.
     pub fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.append_then(lines, |_| Ok(()))
+    }
+
+    /// The same, and waits until they are on disk.
+    pub fn append_synced(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.append_then(lines, sync_lines)
+    }
+
+    fn append_then(
+        &mut self,
+        lines: &[u8],
+        then: impl FnOnce(&File) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut file = match self.open.take() {
             Some(file) => file,
             None => open_at(&self.path)?,
@@ -65,7 +78,7 @@ impl Rotating {
             }
             before = file.metadata()?;
         }
-        append(&mut file, lines, &before)?;
+        append(&mut file, lines, &before, then)?;
         self.open = Some(file);
         Ok(())
     }
@@ -94,16 +107,11 @@ impl Rotating {
         }
     }
 
-    /// Waits until what was appended is on disk.
-    pub fn sync(&self) -> io::Result<()> {
-        self.open.as_ref().map_or(Ok(()), File::sync_data)
-    }
-
     fn rotate(&self, file: &mut File) -> io::Result<()> {
         if self.rotation.keep == 0 {
             return file.set_len(0);
         }
-        file.sync_data()?;
+        sync_lines(file)?;
         for number in (0..self.rotation.keep).rev() {
             let from = self.numbered(number);
             if from.try_exists()? {
@@ -145,9 +153,14 @@ fn open_at(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// `before`: what the file is now.
-fn append(file: &mut File, lines: &[u8], before: &Metadata) -> io::Result<()> {
-    file.write_all(lines).inspect_err(|_| {
+/// `before`: what the file is now; `then`: what else belongs to it.
+fn append(
+    file: &mut File,
+    lines: &[u8],
+    before: &Metadata,
+    then: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
+    file.write_all(lines).and_then(|()| then(file)).inspect_err(|_| {
         if before.is_file() {
             // Should it not be cut, the line ends when it is opened the next time.
             let _ = file.set_len(before.len());
@@ -167,12 +180,24 @@ fn folder_of(path: &Path) -> &Path {
     if parent.as_os_str().is_empty() { Path::new(".") } else { parent }
 }
 
+/// Waits until lines are on disk; a pipe or a terminal has none.
+fn sync_lines(file: &File) -> io::Result<()> {
+    or_unable(file.sync_data())
+}
+
+/// Without an error of what cannot be synced at all.
+fn or_unable(synced: io::Result<()>) -> io::Result<()> {
+    synced.or_else(|error| match error.kind() {
+        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => Ok(()),
+        _ => Err(error),
+    })
+}
+
 /// Waits until the names in a folder are on disk, as far as its file system knows how to: `/proc`, for
 /// one, does not.
 fn sync(folder: &Path) -> io::Result<()> {
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.or_else(|error| match error.kind() {
-        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => Ok(()),
+    or_unable(synced).or_else(|error| match error.kind() {
         // Who may write there need not be allowed to look what is there.
         io::ErrorKind::PermissionDenied => Ok(()),
         kind => {
@@ -215,6 +240,24 @@ mod tests {
         Rotating::open(&path, rotation).unwrap().append(b"next\n").unwrap();
         Rotating::open(&path, rotation).unwrap().append(b"last\n").unwrap();
         assert_eq!(read_to_string(path).unwrap(), "whole\ncu\nnext\nlast\n");
+    }
+
+    /// They are appended again: a disk that is in trouble must not get them time after time.
+    #[test]
+    fn lines_that_cannot_be_synced_are_not_there() {
+        let (_folder, path) = folder();
+        let mut file = Rotating::open(&path, Rotation::NEVER).unwrap();
+        file.append(b"1\n").unwrap();
+        file.append_then(b"2\n", |_| Err(io::Error::other("no"))).unwrap_err();
+        file.append_synced(b"3\n").unwrap();
+        assert_eq!(read_to_string(path).unwrap(), "1\n3\n");
+    }
+
+    /// As `/dev/stdout` may be; else its lines would come again for ever.
+    #[test]
+    fn what_has_no_disk_is_synced_when_it_is_written() {
+        let mut file = Rotating::open(Path::new("/dev/null"), Rotation::NEVER).unwrap();
+        file.append_synced(b"1\n").unwrap();
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl DeadLetters {
             Some(file) => file,
             None => Rotating::open(path, Rotation::NEVER)?,
         };
-        let written = file.append(line).and_then(|()| file.sync());
+        let written = file.append_synced(line);
         *open = Some(file);
         written
     }

@@ -51,8 +51,7 @@ impl Sink for File {
         let (file, fsync) = (self.file.clone(), self.fsync);
         let written = tokio::task::spawn_blocking(move || {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            let written =
-                file.append(&lines).and_then(|()| if fsync { file.sync() } else { Ok(()) });
+            let written = if fsync { file.append_synced(&lines) } else { file.append(&lines) };
             written.map_err(|error| format!("{} cannot be written: {error}", file.path().display()))
         });
         Box::pin(async {
