@@ -202,8 +202,9 @@ impl Delivery {
 /// those that have overtaken it. All sinks together can be so far apart, and so much has to be in a
 /// journal.
 fn ahead(outlet: &Outlet) -> usize {
-    let limits = outlet.sink.limits();
-    outlet.window.events.saturating_add(limits.connections.saturating_mul(limits.events))
+    let (limits, window) = (outlet.sink.limits(), outlet.window.events);
+    // A batch is of what waits in the window, however many events one may have.
+    window.saturating_add(limits.connections.saturating_mul(limits.events.min(window)))
 }
 
 fn check_names(outlets: &[Outlet]) -> Result<(), StartError> {
