@@ -25,7 +25,9 @@ impl Alerts for AlertLog {
     fn alert(&self, plugin: &str, alert: &Alert) {
         let severity = severity(alert);
         let metadata = serde_json::to_string(&alert.metadata).unwrap_or_default();
-        tracing::warn!(target: "alert", plugin, severity, metadata, "{}", alert.message);
+        // One alert is one line.
+        let message = alert.message.replace(char::is_control, " ");
+        tracing::warn!(target: "alert", plugin, severity, metadata, "{message}");
     }
 }
 

@@ -2,6 +2,7 @@
 //! not, or if the one call fails.
 
 use super::entry::Entry;
+use super::health::Health;
 use super::{Answer, EventPlugin, Failure, OnError, Stopped, message};
 use crate::codec::CodecError;
 use crate::event::Event;
@@ -16,6 +17,8 @@ const BATCH: usize = 256;
 const BATCH_BYTES: usize = 256 << 10;
 /// So many calls are handed to a slot at a time where each event has one of its own.
 const CALLS: usize = 64;
+/// So many bytes an event may become larger: what plugins make of events is the host's memory.
+const GROWTH: usize = 256 << 10;
 
 impl EventPlugin {
     /// Asks the plugin about events; those that it skips are `None` afterwards. Each keeps its
@@ -89,12 +92,30 @@ impl EventPlugin {
 
     /// One call about many events: as many answers, unless it fails.
     async fn ask_batch(&self, export: &Arc<str>, input: Vec<u8>, count: usize) -> Option<Vec<u8>> {
-        if self.health.rests(Instant::now()).is_some() {
+        let rests = |health: &Health| health.rests(Instant::now()).is_some();
+        if rests(&self.health) || rests(&self.batches) {
             return None;
         }
-        let output = self.pool.run(export.clone(), input, Some(count)).await.ok()?;
-        self.health.succeeded();
-        Some(output)
+        match self.pool.run(export.clone(), input, Some(count)).await {
+            Ok(output) => {
+                self.health.succeeded();
+                self.batches.succeeded();
+                Some(output)
+            }
+            Err(error) => {
+                self.batches.failed(Instant::now());
+                if let Some(unlogged) = self.batch_log.allow() {
+                    let plugin = &*self.name;
+                    tracing::warn!(
+                        plugin,
+                        unlogged,
+                        "the event plugin, asked about {count} events in one call, {error}; it is asked \
+                         about each alone"
+                    );
+                }
+                None
+            }
+        }
     }
 
     /// A call for each input. There are answers to those up to one that has spoiled the instance, and to
@@ -153,6 +174,12 @@ impl EventPlugin {
     /// What the plugin has answered.
     fn read(&self, output: &[u8], place: &mut Option<Event>) -> Result<Answer, Failure> {
         let Some(event) = place else { return Ok(Answer::Skip) };
+        if output.len() > event.json().len() + GROWTH {
+            let size = output.len();
+            return Err(garbage(format!(
+                "{size} bytes for an event: {GROWTH} more than it had is most"
+            )));
+        }
         match self.entry {
             Entry::Json(_) => read_json(output, event),
             Entry::Protobuf { .. } => {

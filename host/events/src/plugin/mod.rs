@@ -28,6 +28,9 @@ pub struct EventPlugin {
     entry: Entry,
     on_error: OnError,
     health: Health,
+    /// How calls about many events fare.
+    batches: Health,
+    batch_log: LogLimit,
     metrics: PluginMetrics,
     log: LogLimit,
 }
@@ -105,6 +108,8 @@ impl EventPlugin {
             entry,
             on_error,
             health: Health::default(),
+            batches: Health::default(),
+            batch_log: LogLimit::default(),
             metrics,
             log: LogLimit::default(),
         })

@@ -4,6 +4,7 @@ use super::error::{BuildError, CallError};
 use super::module::Module;
 use super::slot::Slot;
 use super::state::SlotState;
+use super::stuck::Stuck;
 use super::{MakeFunctions, Pool, Shared, Spec};
 use crate::functions::{Space, counting};
 use crate::metrics::PluginMetrics;
@@ -166,17 +167,19 @@ impl PoolBuilder {
 /// Starts the slots: the first alone, so that the others find its code in the cache.
 fn start(spec: Arc<Spec>, concurrency: usize) -> Result<Shared, CallError> {
     let (jobs, queue) = crossbeam_channel::unbounded();
+    let limit = spec.timeout.max(START);
+    let stuck = Stuck::new(spec.name.clone(), concurrency, queue.clone(), limit);
     let mut shared = Shared {
         spec,
         jobs,
         permits: Arc::new(Semaphore::new(2 * concurrency)),
         running: Vec::new(),
+        stuck: stuck.clone(),
     };
-    let timeout = shared.spec.timeout.max(START);
-    ready(&shared.start_slot(&queue)?, timeout)?;
+    ready(&shared.start_slot(&queue)?, &stuck)?;
     let others: Vec<_> =
         (1..concurrency).map(|_| shared.start_slot(&queue)).collect::<Result<_, _>>()?;
-    others.iter().try_for_each(|slot| ready(slot, timeout))?;
+    others.iter().try_for_each(|slot| ready(slot, &stuck))?;
     Ok(shared)
 }
 
@@ -185,15 +188,12 @@ type Ready = Receiver<Result<(), CallError>>;
 
 /// Waits for a slot: without limit for the compiler, but not for what the module itself runs to
 /// begin with. Extism has no timeout for that, so a slot that does not come back is given up.
-fn ready(slot: &Ready, timeout: Duration) -> Result<(), CallError> {
+fn ready(slot: &Ready, stuck: &Stuck) -> Result<(), CallError> {
     slot.recv().unwrap_or(Err(CallError::Closed))?;
-    match slot.recv_timeout(timeout) {
+    match slot.recv_timeout(stuck.limit) {
         Ok(instantiated) => instantiated,
         Err(RecvTimeoutError::Disconnected) => Err(CallError::Closed),
-        Err(RecvTimeoutError::Timeout) => {
-            let reason = format!("what it runs to begin with ran longer than {timeout:?}");
-            Err(CallError::Instance(reason.into()))
-        }
+        Err(RecvTimeoutError::Timeout) => Err(stuck.error()),
     }
 }
 
@@ -202,9 +202,9 @@ impl Shared {
         let (ready, readiness) = crossbeam_channel::bounded(2);
         let running = super::Running::default();
         self.running.push(running.clone());
-        let (spec, queue) = (self.spec.clone(), queue.clone());
+        let (spec, queue, stuck) = (self.spec.clone(), queue.clone(), self.stuck.clone());
         let thread = Thread::new().name(format!("plugin {}", self.spec.name));
-        let spawned = thread.spawn(move || Slot::run(spec, running, &queue, &ready));
+        let spawned = thread.spawn(move || Slot::run(spec, running, &queue, &ready, &stuck));
         spawned.map_err(|error| CallError::Instance(format!("no thread: {error}").into()))?;
         Ok(readiness)
     }

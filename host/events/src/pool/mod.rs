@@ -26,6 +26,7 @@ mod error;
 mod module;
 mod slot;
 mod state;
+mod stuck;
 mod wasi;
 
 pub use builder::PoolBuilder;
@@ -42,7 +43,8 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use stuck::{Asker, Stuck};
+use tokio::sync::{Semaphore, oneshot};
 
 /// Instances of one plugin. Cheap to clone; the last clone ends the threads, and whatever they run.
 #[derive(Clone)]
@@ -57,6 +59,7 @@ struct Shared {
     /// need not wait for the scheduler between two.
     permits: Arc<Semaphore>,
     running: Vec<Running>,
+    stuck: Arc<Stuck>,
 }
 
 /// A call of an export, under way.
@@ -85,8 +88,7 @@ struct Job {
     /// How many answers there must be to a call. If there are not, or it fails, it is repeated in parts,
     /// so what it did is taken back.
     batch: Option<usize>,
-    permit: OwnedSemaphorePermit,
-    reply: oneshot::Sender<Answers>,
+    asker: Asker,
 }
 
 /// What came of the calls of a job: of all, or up to one that has spoiled the instance.
@@ -145,7 +147,8 @@ impl Pool {
     }
 
     /// Calls an export for each of some inputs, one after another, in one slot. There is an answer to
-    /// each, or to those up to one that has spoiled the instance; to the first in any case.
+    /// each, or to those up to one that has spoiled the instance or with which they are many bytes; to
+    /// the first in any case.
     pub(crate) async fn run_each(&self, export: Arc<str>, inputs: Vec<Vec<u8>>) -> Answers {
         match self.answers(export, inputs, None).await {
             Ok(answers) if !answers.is_empty() => answers,
@@ -163,8 +166,9 @@ impl Pool {
         let permit = self.shared.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|_| CallError::Closed)?;
         let (reply, answers) = oneshot::channel();
-        let job = Job { export, inputs, batch, permit, reply };
+        let job = Job { export, inputs, batch, asker: Asker::new(permit, reply) };
         self.shared.jobs.send(job).map_err(|_| CallError::Closed)?;
+        self.shared.stuck.answer_if_all_are();
         answers.await.map_err(|_| CallError::Closed)
     }
 

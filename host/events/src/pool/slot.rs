@@ -2,6 +2,7 @@
 
 use super::error::CallError;
 use super::state::SlotState;
+use super::stuck::Stuck;
 use super::{Answers, Job, Spec, env, wasi};
 use crate::functions::Refusal;
 use crate::guest::Known;
@@ -16,6 +17,9 @@ const PAGE: u64 = 64 << 10;
 
 /// After a call of this the SDK makes another instance by itself.
 const START: &str = "_start";
+
+/// Answers of a job from which on they are handed over, in bytes.
+const ANSWERS: usize = 1 << 20;
 
 /// How the SDK says that a module has no such function.
 const NOT_FOUND: &str = "Function not found";
@@ -64,37 +68,55 @@ impl Slot {
         running: Running,
         jobs: &Receiver<Job>,
         ready: &Sender<Result<(), CallError>>,
+        stuck: &Arc<Stuck>,
     ) {
         let mut slot = match Self::new(spec, running) {
             Ok(slot) => slot,
             Err(error) => return drop(ready.send(Err(error))),
         };
         let _ = ready.send(Ok(()));
-        let first = slot.instance().map(|_| ());
-        let first = first.map_err(|error| CallError::Instance(format!("{error:#}").into()));
+        let first = slot.make_instance();
         if first.is_err() {
             return drop(ready.send(first));
         }
         let _ = ready.send(Ok(()));
         for job in jobs {
-            if job.reply.is_closed() {
+            if job.asker.has_left() {
                 continue;
             }
-            let answers = slot.answer(&job);
-            drop(job.permit);
-            let _ = job.reply.send(answers);
+            let made = match slot.instance {
+                Some(_) => Ok(()),
+                None => stuck.watch(&job.asker, || slot.make_instance()),
+            };
+            let answers = match made {
+                // That took too long: somebody else has answered, and perhaps asked again.
+                _ if job.asker.has_left() => continue,
+                Ok(()) => slot.answer(&job),
+                Err(error) => vec![Err(error)],
+            };
+            job.asker.answer(answers);
         }
     }
 
+    /// Has an instance. To panic is a host function's mistake, and no slot's end.
+    fn make_instance(&mut self) -> Result<(), CallError> {
+        let made = catch_unwind(AssertUnwindSafe(|| self.instance().map(|_| ())));
+        let made = made.unwrap_or_else(|_| Err(extism::Error::msg("a host function panicked")));
+        made.map_err(|error| CallError::Instance(format!("{error:#}").into()))
+    }
+
     /// Runs the calls of a job, as long as somebody waits for them. After one that has spoiled the
-    /// instance nothing is tried: whoever has asked may think better of it.
+    /// instance nothing is tried: whoever has asked may think better of it. Nor is it when the answers
+    /// have a size that should be worked off first.
     fn answer(&mut self, job: &Job) -> Answers {
         let mut answers = Vec::with_capacity(job.inputs.len());
+        let mut size = 0;
         for input in &job.inputs {
             let answer = self.call(job, input);
             let spoils = answer.as_ref().is_err_and(CallError::spoils);
+            size += answer.as_ref().map_or(0, Vec::len);
             answers.push(answer);
-            if spoils || job.reply.is_closed() {
+            if spoils || size > ANSWERS || job.asker.has_left() {
                 break;
             }
         }

@@ -3,6 +3,8 @@
 use crate::kit::{TIMEOUT, pool};
 use host_events::extism::{Function, UserData, Val, ValType};
 use host_events::{CallError, Pool};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Calls the program's function and returns what it gives.
@@ -89,5 +91,49 @@ async fn callers_beyond_the_slots_wait_their_turn() {
         .collect();
     for call in calls {
         assert!(call.await.unwrap().is_ok());
+    }
+}
+
+/// Runs `mine.wait` to begin with, until it gives 0.
+const SLOW_TO_BEGIN: &str = r#"
+(module
+  (import "mine" "wait" (func $wait (result i64)))
+  (func $begin (loop $again (br_if $again (i64.ne (call $wait) (i64.const 0)))))
+  (start $begin)
+  (func (export "trap") (result i32) unreachable)
+  (func (export "fine") (result i32) (i32.const 0)))"#;
+
+/// Extism has no timeout for what a module runs to begin with; and that it came back once, when the pool was
+/// built, says nothing of the next instance.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_does_not_come_back_from_its_start_makes_nobody_wait_for_ever() {
+    let waits = Arc::new(AtomicI64::new(0));
+    let asked = waits.clone();
+    let body = move |_: &mut _, _: &[Val], results: &mut [Val], _| {
+        results[0] = Val::I64(asked.load(Ordering::Relaxed));
+        std::thread::yield_now();
+        Ok(())
+    };
+    let wait = Function::new("wait", [], [ValType::I64], UserData::new(()), body);
+    let pool = Pool::builder("slow", wat::parse_str(SLOW_TO_BEGIN).unwrap())
+        .concurrency(1)
+        .functions([wait.with_namespace("mine")])
+        .build()
+        .await
+        .unwrap();
+    let fine = || pool.call::<Vec<u8>>("fine", "");
+    waits.store(1, Ordering::Relaxed);
+    assert!(matches!(pool.call::<Vec<u8>>("trap", "").await, Err(CallError::Trap(_))));
+    for what in ["waits", "is told at once"] {
+        let begin = Instant::now();
+        let error = tokio::time::timeout(Duration::from_secs(30), fine()).await.expect(what);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("what it runs to begin with ran longer than 5s"), "{error}");
+        assert_eq!(begin.elapsed() > Duration::from_secs(4), what == "waits");
+    }
+    waits.store(0, Ordering::Relaxed);
+    let begin = Instant::now();
+    while fine().await.is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(30), "it has come back");
     }
 }
