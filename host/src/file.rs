@@ -132,7 +132,7 @@ pub(crate) struct PluginTable {
 
 /// A candidate in the file: `[[shadow]]`.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "a table with a path")]
 pub(crate) struct ShadowTable {
     pub(crate) path: PathBuf,
     /// Where it would stand.
@@ -146,7 +146,7 @@ pub(crate) struct ShadowTable {
 
 /// An event plugin in the file: `[[event-plugin]]`.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "a table with a path")]
 pub(crate) struct EventPluginTable {
     pub(crate) path: PathBuf,
     /// Its name in logs, metrics and the store; the file's without its ending if there is none.
@@ -316,7 +316,9 @@ pub(crate) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Dura
 }
 
 /// Tables of plugins; of what is none the error says how they are written.
-fn tables<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+pub(crate) fn tables<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
     struct Tables<T>(PhantomData<T>);
     impl<'de, T: Deserialize<'de>> Visitor<'de> for Tables<T> {
         type Value = Vec<T>;
@@ -376,6 +378,8 @@ mod tests {
             ("pre-plugin = 'x.so'", "expected tables, each under [[…]] and with a path"),
             ("[pre-plugin]\npath = 'x.so'", "expected tables, each under [[…]] and with a path"),
             ("pre-plugin = ['x.so']", "expected a table with a path"),
+            ("shadow = ['x.so']", "expected a table with a path"),
+            ("event-plugin = ['x.wasm']", "expected a table with a path"),
             ("[[pre-plugin]]\nconfig = {}", "missing field `path`"),
             ("[[pre-plugin]]\npath = 'x'\non-panic = 'ignore'", "unknown variant `ignore`"),
             ("[patches.error_page]\nbreaker = {}", "missing field `failures`"),

@@ -1,7 +1,7 @@
 //! What commands print.
 
 use std::fmt::Arguments;
-use std::io::{ErrorKind, Result, Write, stdout};
+use std::io::{Error, ErrorKind, Result, Write, stdout};
 
 /// As `println!`, with an error in place of a panic.
 macro_rules! say {
@@ -16,6 +16,9 @@ pub(crate) fn write(text: Arguments<'_>) -> Result<()> {
     let mut out = stdout().lock();
     match out.write_fmt(text).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written,
+        // By then a command has done what it was told.
+        written => written.map_err(|error| {
+            Error::new(error.kind(), format!("what it prints cannot be written: {error}"))
+        }),
     }
 }

@@ -1,5 +1,5 @@
 //! The state folder and those in it. What lies there is run, or believed: copies of plugins, compiled
-//! code, the record of what was in use. So nobody else may write there, or put another folder in its place.
+//! code, the record of what was in use. So nobody else may write there, and not everybody above it.
 
 use crate::permissions::{self, Exposed};
 use anyhow::{Context, Result, bail};

@@ -12,7 +12,7 @@ pub struct TrustFlags {
     #[arg(long, value_name = "FILE", help_heading = "Plugins")]
     pub plugin_trust: Option<PathBuf>,
     /// Load plugins and patches that anybody may change or replace, since their file or a folder on
-    /// the way to it is world-writable; and use a state folder that others may write in or replace
+    /// the way to it is world-writable. And a state folder, where there is one, that others may write in
     #[arg(long, help_heading = "Plugins")]
     pub allow_world_writable: bool,
 }

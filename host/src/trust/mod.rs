@@ -2,7 +2,7 @@
 //!
 //! Two things are checked, each time a plugin is loaded, on the bytes that will run:
 //!
-//! - Nobody else can put another plugin in its place ([`permissions`]): always, unless the user
+//! - Nobody else can put another plugin in its place (`permissions.rs`): always, unless the user
 //!   allows that.
 //! - With `--plugin-trust FILE` the file allows it: by its SHA-256 (`file.rs`), or by a key that has
 //!   signed it (`signature.rs`). A trust file that cannot be read, or has a mistake, allows nothing.

@@ -31,7 +31,10 @@ fn a_reader_who_has_gone_is_no_error_and_a_disk_that_is_full_is_one() {
     let output = list(full.into());
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(said.contains("No space left") && !said.contains("panicked"), "{said}");
+    assert!(
+        said.contains("cannot be written: No space left") && !said.contains("panicked"),
+        "{said}"
+    );
 }
 
 #[test]
