@@ -43,6 +43,7 @@ impl LockMetrics {
 /// The locks, as plugins make them.
 pub(crate) struct ClusterLocks {
     local: Arc<dyn Locks>,
+    store: Arc<dyn Store>,
     made: Arc<Notify>,
     stays: Option<Stays>,
 }
@@ -55,26 +56,43 @@ pub(crate) enum Stays {
 }
 
 impl ClusterLocks {
-    /// Locks that are kept in `local`, and are for a cluster unless they stay here.
-    pub(crate) fn new(local: Arc<dyn Locks>, stays: Option<Stays>) -> Self {
-        Self { local, made: Arc::default(), stays }
+    /// Locks that are kept in `local`, and are for a cluster unless they stay here; `store` has what the
+    /// cluster has.
+    pub(crate) fn new(local: Arc<dyn Locks>, store: Arc<dyn Store>, stays: Option<Stays>) -> Self {
+        Self { local, store, made: Arc::default(), stays }
     }
 
     /// What brings them to the cluster.
-    pub(crate) fn outbox(
-        &self,
-        store: Arc<dyn Store>,
-        locker: Locker,
-        metrics: LockMetrics,
-    ) -> Outbox {
-        Outbox { local: self.local.clone(), made: self.made.clone(), store, locker, metrics }
+    pub(crate) fn outbox(&self, locker: Locker, metrics: LockMetrics) -> Outbox {
+        let Self { local, store, made, .. } = self;
+        Outbox { local: local.clone(), made: made.clone(), store: store.clone(), locker, metrics }
+    }
+
+    /// Makes room: whoever fails to log in under ever other names must not keep the next lock out. Those
+    /// that the cluster has are in force there, whether they are listed here or not.
+    fn forget_those_of_the_cluster(&self) {
+        let (mut gone, locks) = (0, self.local.list());
+        for lock in locks.iter().filter(|lock| is_known(&*self.store, lock)) {
+            let removed = self
+                .local
+                .remove(name(lock))
+                .and_then(|_| self.store.delete(SPACE, name(lock).as_bytes()));
+            gone += usize::from(removed.is_ok());
+        }
+        tracing::warn!(
+            "there are too many locks: {gone} that the cluster has are not listed here any more"
+        );
     }
 }
 
 impl Locks for ClusterLocks {
     fn upsert(&self, lock: LockV2) -> Result<(), StoreError> {
         let Some(stays) = self.stays else {
-            let kept = self.local.upsert(lock);
+            let mut kept = self.local.upsert(lock.clone());
+            if let Err(StoreError::Full(_)) = kept {
+                self.forget_those_of_the_cluster();
+                kept = self.local.upsert(lock);
+            }
             self.made.notify_one();
             return kept;
         };
@@ -151,10 +169,7 @@ impl Outbox {
 
     fn waiting(&self) -> Vec<LockV2> {
         let mut locks = self.local.list();
-        locks.retain(|lock| {
-            let known = self.store.get(SPACE, name(lock).as_bytes()).ok().flatten();
-            known != Some(lock.encode_to_vec())
-        });
+        locks.retain(|lock| !is_known(&*self.store, lock));
         locks
     }
 
@@ -171,6 +186,38 @@ impl Outbox {
     }
 }
 
+/// Whether the cluster has it, in just this form.
+fn is_known(store: &dyn Store, lock: &LockV2) -> bool {
+    let known = store.get(SPACE, name(lock).as_bytes()).ok().flatten();
+    known == Some(lock.encode_to_vec())
+}
+
 fn name(lock: &LockV2) -> &str {
     lock.metadata.as_ref().map_or("", |metadata| &metadata.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::locks::tests::lock;
+    use host_events::store::MemoryStore;
+
+    /// Room for two.
+    fn locks() -> (ClusterLocks, Arc<MemoryStore>) {
+        let store = Arc::new(MemoryStore::new(8 * 1600));
+        (ClusterLocks::new(store.clone(), store.clone(), None), store)
+    }
+
+    #[test]
+    fn locks_that_the_cluster_has_make_room_for_one_that_it_lacks() {
+        let (locks, store) = locks();
+        locks.upsert(lock("ann")).unwrap();
+        locks.upsert(lock("bob")).unwrap();
+        assert!(matches!(locks.upsert(lock("eve")), Err(StoreError::Full(_))), "it has none");
+        let ann = &locks.list()[0];
+        store.set(SPACE, name(ann).as_bytes(), &ann.encode_to_vec(), None).unwrap();
+        locks.upsert(lock("eve")).unwrap();
+        let names: Vec<_> = locks.list().iter().map(|lock| name(lock).to_owned()).collect();
+        assert_eq!(names, ["tenon-lock-bob", "tenon-lock-eve"]);
+    }
 }

@@ -6,6 +6,7 @@
 //! does not lock again. Chunks of a day come in any order, so that a few windows are kept of each.
 
 use bytes::Bytes;
+use host_proxy::native::sha256;
 use proto::prost_types::Timestamp;
 use proto::types::{LockSpecV2, LockTarget, LockV2, Metadata};
 use serde::Deserialize;
@@ -28,7 +29,8 @@ pub(crate) struct FailedLogins {
     forgiven: u32,
     period: Duration,
     lock_for: Option<Duration>,
-    users: HashMap<(String, String), Vec<Window>>,
+    /// By a hash of user and login, which somebody else chooses, and may choose long.
+    users: HashMap<String, Vec<Window>>,
 }
 
 #[derive(Debug)]
@@ -69,16 +71,18 @@ impl FailedLogins {
             return None;
         }
         let time = time.unwrap_or_else(SystemTime::now);
-        let key = (user.into_owned(), login.into_owned());
-        (self.count(&key, time) == self.forgiven + 1).then(|| self.lock(key))
+        let key = sha256(format!("{}:{user}{login}", user.len()).as_bytes());
+        let count = self.count(key, time);
+        let lock = || self.lock((user.into_owned(), login.into_owned()));
+        (count == self.forgiven + 1).then(lock)
     }
 
     /// Says the how manieth attempt of its window it is.
-    fn count(&mut self, key: &(String, String), time: SystemTime) -> u32 {
-        if self.users.len() >= USERS && !self.users.contains_key(key) {
+    fn count(&mut self, key: String, time: SystemTime) -> u32 {
+        if self.users.len() >= USERS && !self.users.contains_key(&key) {
             self.forget();
         }
-        let windows = self.users.entry(key.clone()).or_default();
+        let windows = self.users.entry(key).or_default();
         let is_in = |window: &&mut Window| {
             time.duration_since(window.start).is_ok_and(|since| since < self.period)
         };
@@ -204,7 +208,9 @@ mod tests {
             counter.look(LOGIN, &fails(&number.to_string(), ""), at(number));
         }
         assert!(counter.users.len() <= USERS, "{}", counter.users.len());
-        let newest = ((USERS + 9).to_string(), String::new());
-        assert!(counter.users.contains_key(&newest));
+        let newest = fails(&(USERS + 9).to_string(), "");
+        let time = at(USERS as u64 + 9);
+        let locks = (0..3).filter_map(|_| counter.look(LOGIN, &newest, time)).count();
+        assert_eq!(locks, 1, "the newest is remembered");
     }
 }

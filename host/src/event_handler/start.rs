@@ -43,21 +43,25 @@ pub(crate) async fn start(config: Config) -> Result<()> {
         From::Teleport(_) => None,
         From::Lines(_) => Some(Stays::NoCluster),
     };
-    let locks = Arc::new(ClusterLocks::new(kept.locks.clone(), stays));
+    let locks = Arc::new(ClusterLocks::new(kept.locks.clone(), kept.store.clone(), stays));
     let counts = host_events::Metrics::default();
-    let chain = plugins::load(&config, folder.as_deref(), &kept, locks.clone(), &counts).await?;
+    // Probes are answered from here on, and metrics once all of them are there.
+    let metrics = admin::Metrics::default();
+    if let Some(door) = door {
+        tracing::info!("metrics and probes are at http://{}", door.local_addr()?);
+        tokio::spawn(admin::serve(door, watch.clone(), metrics.clone()));
+    }
+    let loading = plugins::load(&config, folder.as_deref(), &kept, locks.clone(), &counts);
+    let chain = tokio::select! {
+        chain = loading => chain?,
+        () = &mut told => return Ok(()), // compiling takes its time
+    };
     let delivery = sinks::deliver(&config, folder.as_deref())?;
     counts.register_plugins(&mut registry);
     delivery.metrics().register(&mut registry);
     let lock_metrics = LockMetrics::default();
     lock_metrics.register(&mut registry);
 
-    // Probes are answered while the cluster is waited for, and metrics once all of them are there.
-    let metrics = admin::Metrics::default();
-    if let Some(door) = door {
-        tracing::info!("metrics and probes are at http://{}", door.local_addr()?);
-        tokio::spawn(admin::serve(door, watch.clone(), metrics.clone()));
-    }
     let stop = CancellationToken::new();
     let opened = tokio::select! {
         opened = open(&config, &stop) => opened?,
@@ -66,8 +70,7 @@ pub(crate) async fn start(config: Config) -> Result<()> {
     let (reading, meter, locker) = opened;
     meter.register(&mut registry);
     metrics.set(registry);
-    let outbox =
-        locker.map(|locker| Arc::new(locks.outbox(kept.store.clone(), locker, lock_metrics)));
+    let outbox = locker.map(|locker| Arc::new(locks.outbox(locker, lock_metrics)));
     let sending = outbox.as_ref().map(|outbox| tokio::spawn(outbox.clone().run()));
     watch.started(meter, &delivery, chain.plugins());
     let pipeline = Pipeline::new(chain, config.failed_logins, locks, &delivery);

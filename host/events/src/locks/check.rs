@@ -132,7 +132,7 @@ fn fill(text: &mut String, default: &str) {
 }
 
 /// A date before 1970 is 1970.
-fn millis(time: Timestamp) -> u64 {
+pub(super) fn millis(time: Timestamp) -> u64 {
     let seconds = u64::try_from(time.seconds).unwrap_or(0);
     let nanos = u64::try_from(time.nanos).unwrap_or(0);
     seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)

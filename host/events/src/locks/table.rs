@@ -1,6 +1,6 @@
 //! The locks in memory.
 
-use super::check::{check, held};
+use super::check::{check, held, millis};
 use crate::store::{Budget, Journal, Kind, NEVER, Name, Row, StoreError};
 use proto::prost::{DecodeError, Message};
 use proto::types::LockV2;
@@ -37,14 +37,17 @@ struct Entry {
 }
 
 impl Entry {
-    /// Whoever keeps trying is locked anew each time; the lock that is there does as well if it ends at
-    /// about the same time, and costs no write.
+    /// Whoever keeps trying is locked anew each time; the lock that is there does as well if it was made,
+    /// and ends, at about the same time, and costs no write. Made much later it is another, though neither
+    /// ends: the first may have been removed where it was brought to.
     fn is_as_good_as(&self, lock: &LockV2, expires: u64) -> bool {
         const ABOUT: u64 = 5_000;
         let what = |lock: &LockV2| {
             lock.spec.as_ref().map(|spec| (spec.target.clone(), spec.message.clone()))
         };
-        expires.abs_diff(self.expires) < ABOUT && what(lock) == what(&self.lock)
+        let made = |lock: &LockV2| lock.spec.as_ref().and_then(|spec| spec.created_at).map(millis);
+        let made = made(lock).unwrap_or_default().abs_diff(made(&self.lock).unwrap_or_default());
+        made < ABOUT && expires.abs_diff(self.expires) < ABOUT && what(lock) == what(&self.lock)
     }
 }
 
@@ -283,6 +286,17 @@ mod tests {
         assert_eq!(table.locked("bob", || NOW), None);
         assert_eq!(names(&table, NOW), ["a"]);
         assert!(table.remove("a", NOW));
+    }
+
+    /// One that never ends may have been removed where it was brought to.
+    #[test]
+    fn a_lock_that_is_made_again_at_once_is_that_and_later_another() {
+        let table = table();
+        let made = |now: u64| {
+            table.upsert(lock(user("bob"), None), now).unwrap();
+            table.list(now)[0].spec.as_ref().unwrap().created_at.unwrap().seconds
+        };
+        assert_eq!([NOW, NOW + 4_000, NOW + 60_000].map(made), [1_000, 1_000, 1_060]);
     }
 
     #[test]

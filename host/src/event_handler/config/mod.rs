@@ -9,7 +9,7 @@ use super::source::Lines;
 use crate::Usage;
 use crate::cli::{StartArgs, TrustFlags};
 use crate::events::{manifest, unique};
-use crate::file::{self, EventPluginTable};
+use crate::file::{self, EventPluginTable, tables};
 use crate::plugins::Asked;
 use crate::trust::Trust;
 use anyhow::Result;
@@ -47,6 +47,7 @@ pub(crate) enum From {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 struct Tables {
+    #[serde(deserialize_with = "tables")]
     event_plugin: Vec<EventPluginTable>,
     sink: Vec<SinkConfig>,
 }

@@ -107,7 +107,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     of("wasm-concurrency", Count(1), &["WASM_CONCURRENCY"], Some("5"), PLUGINS, "How many instances of it there are"),
     of("wasm-handle-event", Text("NAME"), &["WASM_FN"], None, PLUGINS, "Which export is called [default: handle_event or handleEvent, the one that there is]"),
     of("plugin-trust", Text("FILE"), &[], None, PLUGINS, "Load only plugins that this file allows; more in host trust --help"),
-    of("allow-world-writable", Switch, &[], Some("false"), PLUGINS, "Load plugins that anybody may change"),
+    of("allow-world-writable", Switch, &[], Some("false"), PLUGINS, "Load plugins that anybody may change, and keep compiled code in --storage though others may write there"),
     of("alerts", Text("FILE"), &[], None, PLUGINS, "A file for the alerts of plugins, beside the log"),
 
     of("lock-enabled", Switch, &["FDFWD_LOCKING_ENABLED"], Some("false"), LOCKS, "Lock users of the cluster who fail to log in again and again"),

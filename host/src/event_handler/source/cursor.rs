@@ -76,16 +76,18 @@ impl Cursor {
         if offset == self.saved.offset {
             return Ok(());
         }
-        self.saved.offset = offset;
+        let saved = Saved { offset, ..self.saved.clone() };
         let new = self.path.with_extension("new");
         let write = || -> std::io::Result<()> {
             let mut file = File::create(&new)?;
-            file.write_all(&serde_json::to_vec(&self.saved)?)?;
+            file.write_all(&serde_json::to_vec(&saved)?)?;
             file.sync_all()?;
             fs::rename(&new, &self.path)?;
             File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
         };
-        write().with_context(|| format!("{} cannot be written", self.path.display()))
+        write().with_context(|| format!("{} cannot be written", self.path.display()))?;
+        self.saved = saved;
+        Ok(())
     }
 }
 
@@ -102,6 +104,21 @@ fn head(file: &mut File, bytes: u64) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_could_not_be_saved_is_saved_the_next_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, state) = (folder.path().join("events"), folder.path().join("state"));
+        fs::write(&path, "one\n").unwrap();
+        fs::create_dir(&state).unwrap();
+        let open = || Cursor::open(&state, &mut File::open(&path).unwrap(), &path).unwrap();
+        let mut cursor = open();
+        fs::create_dir(state.join("cursor.new")).unwrap(); // nothing can be written there
+        cursor.save(4).unwrap_err();
+        fs::remove_dir(state.join("cursor.new")).unwrap();
+        cursor.save(4).unwrap();
+        assert_eq!(open().offset(), 4);
+    }
 
     #[test]
     fn it_goes_on_where_it_was_unless_the_file_is_another() {

@@ -106,7 +106,7 @@ impl LineSource {
                 // The standard input may block for ever.
                 () = stop.cancelled() => break Ok(()),
                 () = out.closed() => break Ok(()),
-                _ = ticks.tick() => save(cursor.as_mut(), &marks),
+                _ = ticks.tick() => try_to_save(cursor.as_mut(), &marks),
             }
         };
         drop(out);
@@ -114,18 +114,23 @@ impl LineSource {
             tokio::select! {
                 () = marks.empty() => break,
                 () = stop.cancelled() => break marks.drained(DRAIN).await,
-                _ = ticks.tick() => save(cursor.as_mut(), &marks),
+                _ = ticks.tick() => try_to_save(cursor.as_mut(), &marks),
             }
         }
-        save(cursor.as_mut(), &marks);
-        ended
+        let saved = save(cursor.as_mut(), &marks);
+        ended.and(saved)
     }
 }
 
-fn save(cursor: Option<&mut Cursor>, marks: &Marks) {
-    let Some(cursor) = cursor else { return };
+fn save(cursor: Option<&mut Cursor>, marks: &Marks) -> Result<()> {
+    let Some(cursor) = cursor else { return Ok(()) };
     // A few bytes twice a second.
-    if let Err(error) = tokio::task::block_in_place(|| cursor.save(marks.low())) {
+    tokio::task::block_in_place(|| cursor.save(marks.low()))
+}
+
+/// The same while it goes on: the next one may be possible.
+fn try_to_save(cursor: Option<&mut Cursor>, marks: &Marks) {
+    if let Err(error) = save(cursor, marks) {
         tracing::error!("{error:#}");
     }
 }
