@@ -3,7 +3,8 @@
 //!
 //! Plugins of one path are told apart by their configuration. One whose configuration is there goes on,
 //! wherever in the list; of the others, as many as there were take their places in order. If it is not as
-//! many, nobody can tell: then they are disabled if all that were there before were.
+//! many, nobody can tell: then they are disabled if all that were there before were. Of a plugin that is not
+//! there for a time only its place in the list is known.
 
 use super::declared::Key;
 use super::disabled::Disabled;
@@ -62,12 +63,13 @@ impl Marks {
 
     fn carried_to(&self, next: &[Listed], heirs: &[(&Key, &Key)]) -> Disabled {
         let was_there = |key: &Key| self.plugins.iter().any(|it| it.key == *key);
-        let is_there = |key: &Key| next.iter().any(|it| it.path() == (&key.place, &key.asked));
-        // Of what is not there, since its file is gone, the mark waits at its key.
+        let is_there = |key: &Key| next.iter().any(|it| it.key == *key);
+        // Of what is not there, since its file is gone or was rolled back, the mark waits at its key, as long
+        // as that is declared.
         let waits = |key: &&Key| {
             let is_settled = heirs.iter().any(|(from, to)| from == key || to == key);
-            let is_gone = was_there(key) && is_there(key);
-            !is_settled && !is_gone
+            let is_another = was_there(key) && is_there(key);
+            !is_settled && !is_another
         };
         let moved = heirs.iter().filter(|(from, _)| self.disabled.contains(*from));
         let moved = moved.map(|(_, to)| *to);
@@ -78,9 +80,13 @@ impl Marks {
     fn heirs<'a>(&'a self, next: &'a [Listed]) -> Vec<(&'a Key, &'a Key)> {
         let mut new: Vec<&Listed> = next.iter().collect();
         let (mut heirs, mut left) = (Vec::new(), Vec::new());
-        for plugin in &self.plugins {
-            let same = |it: &&Listed| it.path() == plugin.path() && it.config == plugin.config;
-            match new.iter().position(same) {
+        // Of twins each goes on as itself.
+        let (same, others): (Vec<_>, Vec<_>) =
+            self.plugins.iter().partition(|plugin| next.contains(plugin));
+        for plugin in same.into_iter().chain(others) {
+            let is = |it: &&Listed| it.path() == plugin.path() && it.config == plugin.config;
+            let itself = new.iter().position(|it| *it == plugin);
+            match itself.or_else(|| new.iter().position(is)) {
                 Some(at) => heirs.push((&plugin.key, &new.remove(at).key)),
                 None => left.push(plugin),
             }
@@ -143,6 +149,11 @@ mod tests {
         assert_eq!(after(&[0, 1], &["a", "b"], &["b", "a"]), [0, 1]);
         assert_eq!(after(&[0, 1], &["a", "b", "c"], &["c", "b", "a"]), [1, 2]);
         assert_eq!(after(&[1], &["a", "a"], &["a", "a"]), [1], "twins keep their order");
+        assert_eq!(
+            after(&[1], &["a", "b"], &["b", "b"]),
+            [1],
+            "and what becomes one is not the other"
+        );
     }
 
     #[test]
@@ -151,19 +162,24 @@ mod tests {
         assert_eq!(after(&[0], &["a", "b"], &["b", "new"]), [1]);
         assert_eq!(after(&[1], &["a", "b"], &["a", "new"]), [1]);
         assert_eq!(after(&[0], &["a"], &["new", "newer"]), [0, 1]);
-        assert_eq!(after(&[0, 1], &["a", "b"], &["new"]), [0]);
+        assert_eq!(
+            after(&[0, 1], &["a", "b"], &["new"]),
+            [0, 1],
+            "the second is forgotten if nobody asks for it"
+        );
     }
 
     #[test]
     fn a_mark_waits_where_the_plugin_s_file_is_gone() {
         assert_eq!(after(&[0], &["a"], &[]), [0]);
         assert_eq!(after(&[0], &[], &["a"]), [0]);
+        assert_eq!(after(&[1], &["a", "b"], &["a"]), [1], "beside others, too");
     }
 
     /// Another one must not be disabled in its stead.
     #[test]
     fn what_cannot_be_told_is_called() {
         assert_eq!(after(&[0], &["a", "b"], &["new"]), NONE);
-        assert_eq!(after(&[1], &["a", "b"], &["new"]), NONE);
+        assert_eq!(after(&[1], &["a", "b"], &["new"]), [1], "whose place is empty");
     }
 }
