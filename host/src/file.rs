@@ -369,6 +369,18 @@ mod tests {
         assert_eq!(args.idle_timeout, Some(Duration::from_secs(2)));
     }
 
+    /// The host's own in the store have one.
+    #[test]
+    fn no_event_plugin_has_a_slash_in_its_name() {
+        for (name, fits) in
+            [("team-a", true), ("a/b", false), ("cluster/locks", false), ("", false)]
+        {
+            let file =
+                read(&format!("[[event-plugin]]\npath = 'x.wasm'\nname = '{name}'")).unwrap();
+            assert_eq!(file.event_plugin[0].manifest().is_ok(), fits, "{name:?}");
+        }
+    }
+
     #[test]
     fn a_mistake_names_file_line_and_key() {
         for (text, expected) in [

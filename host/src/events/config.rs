@@ -123,6 +123,12 @@ impl EventPluginTable {
     pub(crate) fn manifest(&self) -> Result<Manifest> {
         let mut manifest = Manifest::new(&self.path);
         if let Some(name) = &self.name {
+            if name.is_empty() || name.contains('/') {
+                return Err(Usage(format!(
+                    "{name:?} is no name for an event plugin: it cannot be empty or have a slash"
+                ))
+                .into());
+            }
             manifest.name.clone_from(name);
         }
         manifest.timeout = self.timeout.unwrap_or(manifest.timeout);

@@ -2,7 +2,7 @@
 
 use super::journal::{Journal, Kind, Row};
 use super::shard::{Gone, Shard, token_cost, value_cost};
-use super::{Budget, Name, StoreError, Token};
+use super::{Budget, Name, Shares, StoreError, Token};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,13 +16,15 @@ pub(crate) struct Index {
     shards: [Mutex<Shard>; SHARDS],
     hasher: RandomState,
     budget: Budget,
+    shares: Shares,
     journal: Arc<Journal>,
 }
 
 impl Index {
     pub(crate) fn new(limit: usize, journal: Arc<Journal>) -> Self {
         let shards = std::array::from_fn(|_| Mutex::default());
-        Self { shards, hasher: RandomState::new(), budget: Budget::new(limit), journal }
+        let (budget, shares) = (Budget::new(limit), Shares::new(limit / 2));
+        Self { shards, hasher: RandomState::new(), budget, shares, journal }
     }
 
     pub(crate) fn budget(&self) -> &Budget {
@@ -53,7 +55,11 @@ impl Index {
         self.with_room(now, || {
             let mut shard = self.open(name, now);
             let old = shard.value(name).map_or(0, |old| value_cost(name, old));
-            self.budget.swap(old, value_cost(name, value))?;
+            let (space, new) = (name.space(), value_cost(name, value));
+            self.shares.swap(space, old, new)?;
+            self.budget.swap(old, new).inspect_err(|_| {
+                let _ = self.shares.swap(space, new, old); // less always fits
+            })?;
             let replaced = shard.remove_value(name);
             let id = self.journal.id();
             shard.add_value(id, name.clone(), expires, bytes.clone());
@@ -117,7 +123,9 @@ impl Index {
         } else {
             let replaced = shard.remove_value(&row.name);
             self.forget(&replaced);
-            self.budget.force(value_cost(&row.name, &row.value));
+            let cost = value_cost(&row.name, &row.value);
+            self.budget.force(cost);
+            self.shares.force(row.name.space(), cost);
             shard.add_value(id, row.name, row.expires, row.value);
         }
     }
@@ -143,6 +151,9 @@ impl Index {
     fn forget(&self, gone: &Gone) -> u64 {
         if !gone.ids.is_empty() {
             self.budget.free(gone.bytes);
+            for (name, bytes) in &gone.values {
+                self.shares.free(name.space(), *bytes);
+            }
             self.journal.record(None, &gone.ids);
         }
         gone.ids.len() as u64

@@ -28,7 +28,7 @@ mod writer;
 pub use disk::{DiskStore, FILE_NAME, OpenError, Stats};
 pub use memory::MemoryStore;
 
-pub(crate) use budget::Budget;
+pub(crate) use budget::{Budget, Shares};
 pub(crate) use journal::{Journal, Kind, NEVER, Row};
 pub(crate) use name::Name;
 
@@ -79,6 +79,12 @@ pub enum StoreError {
     /// It has no room. Nothing is thrown out to make some.
     #[error("the store is full ({0} bytes): let entries expire, delete some, or give it more room")]
     Full(usize),
+    /// The values of a space take half of the store: the rest is for the others.
+    #[error(
+        "its values take {0} bytes, which is its share of the store: let them expire, delete some, or give \
+         the store more room"
+    )]
+    Share(usize),
     /// A key or scope is longer than [`MAX_KEY`].
     #[error("a key or scope of {0} bytes is too long for the store: at most {MAX_KEY} are taken")]
     KeyTooLong(usize),

@@ -39,6 +39,8 @@ struct Value {
 pub(crate) struct Gone {
     pub(crate) ids: Vec<u64>,
     pub(crate) bytes: usize,
+    /// What of that was values, each with its bytes.
+    pub(crate) values: Vec<(Name, usize)>,
 }
 
 impl Shard {
@@ -61,7 +63,8 @@ impl Shard {
     pub(crate) fn remove_value(&mut self, name: &Name) -> Gone {
         let Some(value) = self.values.remove(name) else { return Gone::default() };
         self.due.remove(&(value.expires, value.id));
-        Gone { ids: vec![value.id], bytes: value_cost(name, &value.bytes) }
+        let bytes = value_cost(name, &value.bytes);
+        Gone { ids: vec![value.id], bytes, values: vec![(name.clone(), bytes)] }
     }
 
     /// Says how many tokens the scope has then.
@@ -78,7 +81,7 @@ impl Shard {
         let Some(expires) = expires else { return Gone::default() };
         self.due.remove(&(expires, id));
         self.forget_token(name, id);
-        Gone { ids: vec![id], bytes: token_cost(name) }
+        Gone { ids: vec![id], bytes: token_cost(name), ..Gone::default() }
     }
 
     pub(crate) fn remove_scope(&mut self, name: &Name) -> Gone {
@@ -86,7 +89,8 @@ impl Shard {
         for (id, expires) in &tokens {
             self.due.remove(&(*expires, *id));
         }
-        Gone { bytes: tokens.len() * token_cost(name), ids: tokens.into_keys().collect() }
+        let bytes = tokens.len() * token_cost(name);
+        Gone { bytes, ids: tokens.into_keys().collect(), ..Gone::default() }
     }
 
     /// Removes what is over, at most so many rows.
@@ -98,13 +102,14 @@ impl Shard {
             };
             let ((_, id), (kind, name)) = first.remove_entry();
             gone.ids.push(id);
-            gone.bytes += if kind == Kind::Token {
+            if kind == Kind::Token {
                 self.forget_token(&name, id);
-                token_cost(&name)
-            } else {
-                let value = self.values.remove(&name);
-                value.map_or(0, |value| value_cost(&name, &value.bytes))
-            };
+                gone.bytes += token_cost(&name);
+            } else if let Some(value) = self.values.remove(&name) {
+                let bytes = value_cost(&name, &value.bytes);
+                gone.bytes += bytes;
+                gone.values.push((name, bytes));
+            }
         }
         gone
     }

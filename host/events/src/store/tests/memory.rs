@@ -115,6 +115,28 @@ fn a_full_store_refuses_forgets_nothing_and_takes_again_what_has_room() {
     assert_eq!(store.release_tokens("p", b"a"), Ok(taken));
 }
 
+/// A plugin that stores without end must not keep the others from counting.
+#[test]
+fn the_values_of_one_space_leave_half_of_the_store_to_the_others() {
+    let (store, time) = store(4000);
+    let set = |space: &str, key: u8, ttl| store.set(space, &[key], &[0; 300], ttl);
+    for key in 0..3 {
+        set("a", key, (key == 0).then_some(MINUTE)).unwrap();
+    }
+    let refused = StoreError::Share(2000);
+    assert_eq!(set("a", 3, None), Err(refused.clone()));
+    assert!(refused.to_string().contains("its share of the store"), "{refused}");
+    set("a", 2, None).unwrap(); // in its own place
+    set("b", 0, None).unwrap();
+    set("host/own", 0, None).unwrap();
+    store.take_token("a", b"a", HOUR).unwrap();
+    time.pass(60_000);
+    set("a", 3, None).unwrap(); // what is over gives its share back
+    assert_eq!(store.delete("a", &[1]), Ok(true));
+    set("a", 4, None).unwrap();
+    assert_eq!(set("a", 5, None), Err(refused));
+}
+
 #[test]
 fn a_key_may_be_so_long_and_no_longer() {
     let (store, _) = store(ROOM);
