@@ -3,6 +3,9 @@
 use crate::codec::{self, CodecError};
 use bytes::Bytes;
 
+/// So many bytes larger a plugin may make an event: what becomes of events is in the host's memory.
+pub(crate) const GROWTH: usize = 256 << 10;
+
 /// An audit event: a JSON object, and its protobuf form once a plugin has asked for that.
 ///
 /// An event that no plugin changes keeps its JSON byte for byte.
@@ -53,6 +56,11 @@ impl Event {
         if json == same {
             return Ok(false);
         }
+        // An event is larger in JSON than what a plugin has returned.
+        let by = json.len().saturating_sub(self.json.len());
+        if by > GROWTH {
+            return Err(CodecError::Grown { by, most: GROWTH });
+        }
         *self = Self { json: json.into(), one_of: Some(one_of), changed: true };
         Ok(true)
     }
@@ -60,5 +68,24 @@ impl Event {
     /// Takes a plugin's JSON object for its own.
     pub(crate) fn change_json(&mut self, json: Bytes) {
         *self = Self { json, one_of: None, changed: true };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In JSON each of its bytes is six.
+    #[test]
+    fn what_becomes_much_larger_than_it_was_is_refused() {
+        let event = |name: &str| Event::new(format!(r#"{{"event":"user.login","user":"{name}"}}"#));
+        let mut before = event("ann");
+        let large = event(&"\\u0001".repeat(GROWTH / 4)).one_of().unwrap().clone();
+        assert!(large.len() < GROWTH);
+        let refused = before.change_one_of(large).unwrap_err();
+        assert!(matches!(refused, CodecError::Grown { by, .. } if by > GROWTH), "{refused}");
+        assert!(!before.is_changed());
+        let fits = event(&"x".repeat(GROWTH / 2)).one_of().unwrap().clone();
+        assert!(before.change_one_of(fits).unwrap());
     }
 }

@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use proto::prost::Message;
 use proto::types::LockV2;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 
@@ -20,6 +20,9 @@ use tokio::sync::Notify;
 const SPACE: &str = "cluster/locks";
 /// How long to wait before locks that the cluster did not take are tried again.
 const AGAIN: Duration = Duration::from_secs(30);
+
+/// So many locks at most make room for one, which are smaller.
+const ROOM: usize = 32;
 
 /// What is counted of locks. Clones count the same.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +49,8 @@ pub(crate) struct ClusterLocks {
     store: Arc<dyn Store>,
     made: Arc<Notify>,
     stays: Option<Stays>,
+    /// Held by whoever makes a lock, and alone by whoever makes room.
+    room: RwLock<()>,
 }
 
 /// Why locks do not reach a cluster.
@@ -59,7 +64,7 @@ impl ClusterLocks {
     /// Locks that are kept in `local`, and are for a cluster unless they stay here; `store` has what the
     /// cluster has.
     pub(crate) fn new(local: Arc<dyn Locks>, store: Arc<dyn Store>, stays: Option<Stays>) -> Self {
-        Self { local, store, made: Arc::default(), stays }
+        Self { local, store, made: Arc::default(), stays, room: RwLock::default() }
     }
 
     /// What brings them to the cluster.
@@ -68,31 +73,41 @@ impl ClusterLocks {
         Outbox { local: local.clone(), made: made.clone(), store: store.clone(), locker, metrics }
     }
 
-    /// Makes room: whoever fails to log in under ever other names must not keep the next lock out. Those
-    /// that the cluster has are in force there, whether they are listed here or not.
-    fn forget_those_of_the_cluster(&self) {
-        let (mut gone, locks) = (0, self.local.list());
-        for lock in locks.iter().filter(|lock| is_known(&*self.store, lock)) {
-            let removed = self
-                .local
-                .remove(name(lock))
-                .and_then(|_| self.store.delete(SPACE, name(lock).as_bytes()));
-            gone += usize::from(removed.is_ok());
+    /// Whoever fails to log in under ever other names must not keep the next lock out: those that the cluster
+    /// has are in force there, whether they are listed here or not.
+    fn make_room_for(&self, lock: &LockV2) -> Result<(), StoreError> {
+        // So none is made anew meanwhile that the cluster would then not get.
+        let _alone = self.room.write().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.local.upsert(lock.clone());
+        // Each waits for the disk.
+        for known in self.local.list().iter().filter(|lock| is_known(&*self.store, lock)).take(ROOM)
+        {
+            if !matches!(kept, Err(StoreError::Full(_))) {
+                break;
+            }
+            let name = name(known);
+            self.local.remove(name)?;
+            self.store.delete(SPACE, name.as_bytes())?;
+            tracing::warn!(
+                "there are too many locks: {name:?}, which the cluster has, is not listed here any more"
+            );
+            kept = self.local.upsert(lock.clone());
         }
-        tracing::warn!(
-            "there are too many locks: {gone} that the cluster has are not listed here any more"
-        );
+        kept
     }
 }
 
 impl Locks for ClusterLocks {
     fn upsert(&self, lock: LockV2) -> Result<(), StoreError> {
         let Some(stays) = self.stays else {
-            let mut kept = self.local.upsert(lock.clone());
-            if let Err(StoreError::Full(_)) = kept {
-                self.forget_those_of_the_cluster();
-                kept = self.local.upsert(lock);
-            }
+            let kept = {
+                let _making = self.room.read().unwrap_or_else(PoisonError::into_inner);
+                self.local.upsert(lock.clone())
+            };
+            let kept = match kept {
+                Err(StoreError::Full(_)) => self.make_room_for(&lock),
+                kept => kept,
+            };
             self.made.notify_one();
             return kept;
         };

@@ -160,8 +160,12 @@ async fn until_the_end(
     };
     // A batch that a plugin has stopped at is given up before its error is known: the source may have
     // ended by then. Once that has ended by itself nothing is left that could hold the pipeline up.
-    if passed.is_none() && read.is_ok() && !draining {
-        passed = Some(passing.await);
+    if passed.is_none() && !draining {
+        passed = match read {
+            Ok(()) => Some(passing.await),
+            // What has stopped the source may be what has stopped it all.
+            Err(_) => timeout(END, passing).await.ok(),
+        };
     }
     watch.look(delivery);
     passed.unwrap_or(Ok(())).and(read)

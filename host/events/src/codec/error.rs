@@ -27,6 +27,14 @@ pub enum CodecError {
     /// The `Data` of an event of unknown type has been replaced by something else than an event.
     #[error("the data of the event of unknown type is not a JSON object: {0}")]
     Data(serde_json::Error),
+    /// It has become larger than an event may at once.
+    #[error("the event became {by} bytes larger, and {most} is most")]
+    Grown {
+        /// So much larger.
+        by: usize,
+        /// So much larger it may become.
+        most: usize,
+    },
 }
 
 /// What is wrong with a field in protobuf.

@@ -5,7 +5,7 @@ use super::entry::Entry;
 use super::health::Health;
 use super::{Answer, EventPlugin, Failure, OnError, Stopped, message};
 use crate::codec::CodecError;
-use crate::event::Event;
+use crate::event::{Event, GROWTH};
 use crate::pool::CallError;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -17,8 +17,6 @@ const BATCH: usize = 256;
 const BATCH_BYTES: usize = 256 << 10;
 /// So many calls are handed to a slot at a time where each event has one of its own.
 const CALLS: usize = 64;
-/// So many bytes an event may become larger: what plugins make of events is the host's memory.
-const GROWTH: usize = 256 << 10;
 
 impl EventPlugin {
     /// Asks the plugin about events; those that it skips are `None` afterwards. Each keeps its
@@ -103,7 +101,10 @@ impl EventPlugin {
                 Some(output)
             }
             Err(error) => {
-                self.batches.failed(Instant::now());
+                // What the host refuses, a store that is full, is not the batch's.
+                if !matches!(error, CallError::Refused(_) | CallError::Closed) {
+                    self.batches.failed(Instant::now());
+                }
                 if let Some(unlogged) = self.batch_log.allow() {
                     let plugin = &*self.name;
                     tracing::warn!(

@@ -70,6 +70,7 @@ impl Slot {
         ready: &Sender<Result<(), CallError>>,
         stuck: &Arc<Stuck>,
     ) {
+        let _running = stuck.unless_it_ends();
         let mut slot = match Self::new(spec, running) {
             Ok(slot) => slot,
             Err(error) => return drop(ready.send(Err(error))),

@@ -80,6 +80,18 @@ impl Stuck {
         }
     }
 
+    /// Counts a slot whose thread has ended, when this is dropped: a panic ends it.
+    pub(super) fn unless_it_ends(self: &Arc<Self>) -> impl Drop + use<> {
+        struct Ended(Arc<Stuck>);
+        impl Drop for Ended {
+            fn drop(&mut self) {
+                self.0.stuck.fetch_add(1, SeqCst);
+                self.0.answer_if_all_are();
+            }
+        }
+        Ended(self.clone())
+    }
+
     /// Makes an instance for somebody, who is answered if that does not come back in time.
     pub(super) fn watch<T>(self: &Arc<Self>, asker: &Asker, make: impl FnOnce() -> T) -> T {
         let (done, back) = crossbeam_channel::bounded::<()>(0);
