@@ -108,8 +108,7 @@ impl PoolBuilder {
     }
 
     /// Lends a store, by the functions that event plugins have for it (`store_…`, `clock_now`,
-    /// `random_seed`). What is stored belongs to `space`; its values may take half of the store, unless it
-    /// has a slash in its name and so is the program's own.
+    /// `random_seed`). What is stored belongs to `space`; its values may take half of the store.
     #[must_use]
     pub fn store(self, store: Arc<dyn Store>, space: &str) -> Self {
         let space = Space { store, name: space.into() };

@@ -52,6 +52,9 @@ impl Budget {
     }
 }
 
+/// How the host's own spaces begin. No plugin has a slash in its name.
+const HOST: &str = "cluster/";
+
 /// What the values of each space take: no more than a share, so that one plugin's leave room for those of
 /// another, and for tokens. Tokens have none of their own: they are over one day.
 #[derive(Debug)]
@@ -65,13 +68,13 @@ impl Shares {
         Self { share, spaces: Mutex::default() }
     }
 
-    /// As [`Budget::swap`], for a value of this space. Spaces of the host's own, which have a slash, may
-    /// take what there is.
+    /// As [`Budget::swap`], for a value of this space. The host's own space, `cluster/…`, may take what
+    /// there is.
     pub(crate) fn swap(&self, space: &str, old: usize, new: usize) -> Result<(), StoreError> {
         let mut spaces = self.spaces();
         let used = spaces.get(space).copied().unwrap_or_default();
         let sum = used.saturating_sub(old).saturating_add(new);
-        if new > old && sum > self.share && !space.contains('/') {
+        if new > old && sum > self.share && !space.starts_with(HOST) {
             return Err(StoreError::Share(self.share));
         }
         match spaces.get_mut(space) {

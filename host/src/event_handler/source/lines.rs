@@ -117,7 +117,9 @@ impl LineSource {
                 _ = ticks.tick() => try_to_save(cursor.as_mut(), &marks),
             }
         }
+        // Logged, too: what else has ended it comes first.
         let saved = save(cursor.as_mut(), &marks);
+        let saved = saved.inspect_err(|error| tracing::error!("{error:#}"));
         ended.and(saved)
     }
 }

@@ -128,7 +128,7 @@ fn the_values_of_one_space_leave_half_of_the_store_to_the_others() {
     assert!(refused.to_string().contains("its share of the store"), "{refused}");
     set("a", 2, None).unwrap(); // in its own place
     set("b", 0, None).unwrap();
-    set("host/own", 0, None).unwrap();
+    set("cluster/own", 0, None).unwrap();
     store.take_token("a", b"a", HOUR).unwrap();
     time.pass(60_000);
     set("a", 3, None).unwrap(); // what is over gives its share back
