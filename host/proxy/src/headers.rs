@@ -209,11 +209,12 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     } else {
         headers.remove(TRAILER);
     }
-    if let Some(te) = headers.remove(TE) {
+    let says_trailers = |te: &HeaderValue| {
         let mut codings = te.as_bytes().split(|byte| *byte == b',');
-        if codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers")) {
-            headers.insert(TE, HeaderValue::from_static("trailers"));
-        }
+        codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+    };
+    if headers.remove_all(TE).iter().any(says_trailers) {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
     }
     for name in
         ["keep-alive", "upgrade", "proxy-connection", "proxy-authenticate", "proxy-authorization"]
@@ -338,7 +339,8 @@ mod tests {
             ("content-length", "0"),
             ("keep-alive", "300"),
             ("proxy-connection", "x"),
-            ("te", "gzip, trailers"),
+            ("te", "gzip"),
+            ("te", "deflate, trailers"),
             ("trailer", "x"),
             ("accept", "*/*"),
         ]);

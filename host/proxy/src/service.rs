@@ -75,7 +75,7 @@ impl InFlight {
         self.0.here.load(Ordering::Relaxed) > 0
     }
 
-    fn one(&self) -> OneInFlight {
+    pub(crate) fn one(&self) -> OneInFlight {
         self.0.here.fetch_add(1, Ordering::Relaxed);
         self.0.traffic.begun();
         OneInFlight(self.clone())
@@ -149,10 +149,10 @@ impl Proxy {
         &self,
         connection: &Connection,
         request: Request<Incoming>,
+        in_flight: OneInFlight,
     ) -> Response<ProxyBody> {
         let (method, target) = (request.method().clone(), request.uri().clone());
         let span = RequestSpan::new(method, target, connection.peer.ip());
-        let in_flight = connection.in_flight.one();
         let awaited = self.traffic.request();
         let response = span.around(self.pass(connection, request, awaited.since)).await;
         awaited.answered(response.status());

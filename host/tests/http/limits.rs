@@ -88,6 +88,42 @@ fn a_slow_answer_is_no_slow_head() {
     assert_eq!(fixtures::exchange(host.address(), "GET / HTTP/1.0\r\n\r\n").text(), "ok");
 }
 
+/// Nobody looks at the connection when a slow answer ends, but the timer.
+#[test]
+fn after_a_slow_answer_too_the_next_head_has_so_long_and_no_longer() {
+    let upstream = Upstream::respond(|_| {
+        pause(700);
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec()
+    });
+    let host = proxy(&upstream, &["--header-timeout", "300ms"]);
+    for request in [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx",
+    ] {
+        let mut connection = Connection::open(host.address());
+        connection.send(request);
+        assert_eq!(connection.read().text(), "ok");
+        connection.send(request);
+        assert_eq!(connection.read().text(), "ok", "it is still open");
+        assert!(connection.is_closed(), "{request}");
+    }
+}
+
+/// Answers that nobody has to wait for, one after the other.
+#[test]
+fn a_connection_that_is_used_stays_open() {
+    let upstream = Upstream::echo();
+    let flags = ["--header-timeout=500ms", "--basic-user=a", "--basic-password=a"];
+    let host = proxy(&upstream, &flags);
+    let mut connection = Connection::open(host.address());
+    for _ in 0..15 {
+        connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(connection.read().status, 401);
+        pause(100);
+    }
+    assert!(connection.is_closed());
+}
+
 #[test]
 fn a_request_body_that_stops_coming_is_the_client_s_fault() {
     let upstream = Upstream::echo();

@@ -2,7 +2,7 @@
 
 use crate::proxy;
 use crate::raw::pause;
-use fixtures::{After, Connection, Stream, Upstream};
+use fixtures::{After, Connection, Stream, Upstream, certificates};
 use std::io;
 
 const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\n\
@@ -63,6 +63,24 @@ fn a_tunnel_carries_bytes_both_ways_until_either_side_ends_it() {
             connection.finish();
         }
         assert!(connection.is_closed(), "upstream_ends: {upstream_ends}");
+    }
+}
+
+/// HTTP/2 has no `Upgrade`: over a connection for which that was negotiated it would go under.
+#[test]
+fn an_upstream_that_would_rather_speak_http2_is_spoken_to_in_http1() {
+    let files = certificates();
+    let mut config = (*files.server(false)).clone();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let upstream = Upstream::serve_tls(config.into(), |_, stream| parrot(stream));
+    let ca = format!("--upstream-ca={}", files.ca.display());
+    for http in ["--upstream-http=auto", "--upstream-http=1", "--upstream-http=2"] {
+        let host = proxy(&upstream, &[&ca, http]);
+        let mut connection = switched(host.address());
+        assert_eq!(upstream.last().header("upgrade"), Some("websocket"), "{http}");
+        hear(&mut connection, b"hello");
+        connection.send("x.");
+        hear(&mut connection, b"x.");
     }
 }
 

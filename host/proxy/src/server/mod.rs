@@ -247,8 +247,9 @@ async fn run(
     let peer = connection.peer;
     let shared = Arc::new((proxy.clone(), connection));
     let service = service_fn(move |request| {
-        let shared = shared.clone();
-        async move { Ok::<_, Infallible>(shared.0.serve(&shared.1, request).await) }
+        // From here on, not from when the future is first polled: hyper reads once more before that.
+        let (shared, in_flight) = (shared.clone(), shared.1.in_flight.one());
+        async move { Ok::<_, Infallible>(shared.0.serve(&shared.1, request, in_flight).await) }
     });
     let stream = TokioIo::new(Guard::new(stream));
     let serving = builder.serve_connection_with_upgrades(stream, service);

@@ -86,8 +86,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
             return poll;
         }
         if this.in_flight.any() {
-            // hyper looks whether the peer is still there.
+            // hyper looks whether the peer is still there. It does not look again when the answer has ended:
+            // what wakes it then is the timer, which so has to run.
             this.head.rest();
+            while this.head.poll(cx).is_ready() {
+                this.head.rest();
+            }
             return Poll::Pending;
         }
         ready!(this.head.poll(cx));

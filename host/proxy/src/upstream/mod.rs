@@ -12,7 +12,7 @@ use crate::config::{ClientConfig, Timeouts, UpstreamHttp};
 use crate::failure::Failure;
 use crate::patience::{Patience, Timers};
 use crate::span::under;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue, UPGRADE};
 use http::uri::Scheme;
 use http::{HeaderMap, Request, Response, Uri, Version};
 use hyper_rustls::HttpsConnector;
@@ -41,10 +41,21 @@ pub struct Client {
     plain: Option<Arc<plain::Pool>>,
     /// HTTP/1.1, or what TLS negotiates.
     negotiated: Pool<Connector, ProxyBody>,
+    /// HTTP/1.1 also over TLS: what is to become another protocol.
+    one: Pool<Connector, ProxyBody>,
     /// HTTP/2, with prior knowledge where there is no TLS.
     two: Pool<Connector, ProxyBody>,
     /// For second attempts: as `negotiated`, with a new connection for each.
     fresh: Pool<Connector, ProxyBody>,
+}
+
+/// What a request goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// HTTP/1.1, or what TLS negotiates.
+    Negotiated,
+    One,
+    Two,
 }
 
 impl Client {
@@ -87,6 +98,7 @@ impl Client {
             timeouts: config.timeouts,
             plain,
             negotiated: pool.build(connector(negotiated)),
+            one: pool.build(connector(UpstreamHttp::One)),
             fresh: pool.clone().pool_max_idle_per_host(0).build(connector(negotiated)),
             two: pool.http2_only(true).build(connector(UpstreamHttp::Two)),
         })
@@ -104,22 +116,23 @@ impl Client {
         again: Option<&HeaderMap>,
         timers: &Timers,
     ) -> impl Future<Output = Result<Response<Received>, Failure>> + Send {
-        let two = match self.http {
-            UpstreamHttp::One => false,
-            UpstreamHttp::Two => true,
+        let tls = request.uri().scheme() == Some(&Scheme::HTTPS);
+        let over = match self.http {
+            UpstreamHttp::One => Over::Negotiated,
+            // HTTP/2 has no `Upgrade` (RFC 9113, section 8.6); who has TLS can choose.
+            _ if tls && request.headers().contains_key(UPGRADE) => Over::One,
+            UpstreamHttp::Two => Over::Two,
             // gRPC is HTTP/2, and without TLS nothing negotiates it.
-            UpstreamHttp::Auto => {
-                request.uri().scheme() == Some(&Scheme::HTTP) && is_grpc(&request)
-            }
+            UpstreamHttp::Auto if !tls && is_grpc(&request) => Over::Two,
+            UpstreamHttp::Auto => Over::Negotiated,
         };
-        self.send_over(two, request, again, timers, self.timeouts.idle)
+        self.send_over(over, request, again, timers, self.timeouts.idle)
     }
 
-    /// The same over HTTP/2, or over what is negotiated, with a `limit` to the silence before the
-    /// answer.
+    /// The same over that, with a `limit` to the silence before the answer.
     async fn send_over(
         &self,
-        two: bool,
+        over: Over,
         mut request: Request<ProxyBody>,
         again: Option<&HeaderMap>,
         timers: &Timers,
@@ -129,12 +142,16 @@ impl Client {
         let uri = request.uri().clone();
         let method = again.map(|_| request.method().clone());
         let pace = request.body_mut().pace();
-        let plain = self.plain.as_ref().filter(|plain| !two && plain.is_for(&uri));
+        let plain = self.plain.as_ref().filter(|plain| over != Over::Two && plain.is_for(&uri));
         let mut answer = if let Some(plain) = plain {
             *request.uri_mut() = uri.path_and_query().cloned().map(Uri::from).unwrap_or_default();
             in_time(plain.send(request), limit, timers, pace).await.map(|it| it.map_err(Into::into))
         } else {
-            let pool = if two { &self.two } else { &self.negotiated };
+            let pool = match over {
+                Over::Negotiated => &self.negotiated,
+                Over::One => &self.one,
+                Over::Two => &self.two,
+            };
             in_time(pool.request(request), limit, timers, pace).await.map(received)
         };
         if let (Some(Err(error)), Some(headers), Some(method)) = (&answer, again, method)
@@ -197,9 +214,10 @@ impl Client {
             };
             // How the configured upstream is spoken to does not bind others, and gRPC is HTTP/2.
             let two = client.http == UpstreamHttp::Two || is_grpc(&head);
+            let over = if two { Over::Two } else { Over::Negotiated };
             // A plugin may be more patient than the host is for itself.
             let silence = limit.max(client.timeouts.idle);
-            let response = client.send_over(two, head, None, &timers, silence);
+            let response = client.send_over(over, head, None, &timers, silence);
             let response = match tokio::time::timeout(limit, response).await {
                 Ok(response) => response.map_err(|failure| PluginError::new(&failure))?,
                 Err(_) => return Err(PluginError::new(format_args!("no answer within {limit:?}"))),
