@@ -91,6 +91,9 @@ impl Marks {
                 None => left.push(plugin),
             }
         }
+        // One that is back where a mark waits is nobody's heir.
+        let was_there = |key: &Key| self.plugins.iter().any(|it| it.key == *key);
+        new.retain(|it| was_there(&it.key) || !self.disabled.contains(&it.key));
         let paths: BTreeSet<_> = left.iter().map(|plugin| plugin.path()).collect();
         for path in paths {
             let of_path = |plugins: &[&'a Listed]| -> Vec<&'a Key> {
@@ -174,6 +177,14 @@ mod tests {
         assert_eq!(after(&[0], &["a"], &[]), [0]);
         assert_eq!(after(&[0], &[], &["a"]), [0]);
         assert_eq!(after(&[1], &["a", "b"], &["a"]), [1], "beside others, too");
+    }
+
+    #[test]
+    fn a_plugin_that_is_back_has_the_mark_that_waits_for_it() {
+        let second = Listed { key: key(1), config: "b".to_owned() };
+        let marks = Marks { plugins: vec![second], disabled: Disabled::from([key(0)]) };
+        let next = listed(&["a"]);
+        assert_eq!(marks.carried_to(&next, &marks.heirs(&next)), Disabled::from([key(0)]));
     }
 
     /// Another one must not be disabled in its stead.
