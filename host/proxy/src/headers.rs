@@ -170,15 +170,16 @@ fn only_chunked(headers: &HeaderMap) -> bool {
 /// would carry requests past this proxy. RFC 9113 has taken it out.
 fn take_upgrade(head: &mut request::Parts) -> Option<HeaderValue> {
     let value = head.headers.remove(UPGRADE)?;
-    let asked = head.version == Version::HTTP_11 && has_token(&head.headers, b"upgrade");
+    let asked =
+        head.version == Version::HTTP_11 && has_token(&head.headers, &CONNECTION, b"upgrade");
     let mut protocols = value.as_bytes().split(|byte| *byte == b',');
     let h2c = protocols.any(|it| it.trim_ascii().eq_ignore_ascii_case(b"h2c"));
     (asked && !h2c).then_some(value)
 }
 
-/// Whether `Connection` names an option.
-fn has_token(headers: &HeaderMap, token: &[u8]) -> bool {
-    let mut values = headers.get_all(CONNECTION).iter();
+/// Whether a header that is a list, as `Connection` is, names an option.
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &[u8]) -> bool {
+    let mut values = headers.get_all(name).iter();
     values.any(|value| {
         let mut tokens = value.as_bytes().split(|byte| *byte == b',');
         tokens.any(|it| it.trim_ascii().eq_ignore_ascii_case(token))
@@ -209,12 +210,10 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     } else {
         headers.remove(TRAILER);
     }
-    let says_trailers = |te: &HeaderValue| {
-        let mut codings = te.as_bytes().split(|byte| *byte == b',');
-        codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
-    };
-    if headers.remove_all(TE).iter().any(says_trailers) {
+    if has_token(headers, &TE, b"trailers") {
         headers.insert(TE, HeaderValue::from_static("trailers"));
+    } else {
+        headers.remove(TE);
     }
     for name in
         ["keep-alive", "upgrade", "proxy-connection", "proxy-authenticate", "proxy-authorization"]
