@@ -58,6 +58,7 @@ use crate::events::EventLoader;
 use crate::operator;
 use crate::plugins::Loaders;
 use arc_swap::ArcSwap;
+use declared::Key;
 use disabled::Disabled;
 use host_events::locks::Locks;
 use host_events::store::DiskStore;
@@ -200,19 +201,21 @@ impl Live {
         Ok((Chain::new(parts, self.world.metrics.clone())?, drained))
     }
 
-    /// Puts a set in the place of the present one, in one store. Says what has changed.
+    /// Puts a set in the place of the present one, in one store. Says what has changed. `keys`: what is
+    /// declared, if that was asked for anew.
     fn swap(
         self: &Arc<Self>,
         declared: Arc<Declared>,
         set: &Set,
         holds: Holds,
         (chain, drained): (Chain, Drained),
+        keys: Option<&BTreeSet<Key>>,
     ) -> Vec<String> {
         let mut now = self.lock();
         for stage in chain.stages() {
             stage.activate();
         }
-        now.disabled = now.marks().carried(set);
+        now.carry_marks(set, keys);
         set.switch(&now.disabled);
         let in_place = InPlace { drained, held: chain.hold() };
         self.world.proxy.chain.store(Arc::new(chain));

@@ -167,7 +167,7 @@ impl Live {
         shadow.promote();
         // Whoever puts it in use wants it to be called, even in the place of one that is not.
         self.lock().disabled.remove(&key);
-        let changes = self.swap(declared, &set, holds, chain);
+        let changes = self.swap(declared, &set, holds, chain, None);
         let message = told(&changes, &[]);
         tracing::info!(force, "promoted: {message}");
         Ok(message)

@@ -215,10 +215,9 @@ impl Live {
             let mut now = self.lock();
             // The same plugins may be asked for by other names.
             let mut differs = now.holds != holds || now.set.keys().ne(set.keys());
-            now.disabled = now.marks().carried(&set);
+            differs |= now.carry_marks(&set, keys.as_ref());
             (now.declared, now.holds) = (declared, holds);
             bury(std::mem::replace(&mut now.set, set));
-            differs |= now.forget_disabled(keys.as_ref());
             drop(now);
             if differs {
                 self.remember(false);
@@ -232,11 +231,7 @@ impl Live {
                     return Err(vec![refused]);
                 }
             };
-            changes = self.swap(declared, &set, holds, chain);
-            let forgotten = self.lock().forget_disabled(keys.as_ref());
-            if forgotten {
-                self.remember(false);
-            }
+            changes = self.swap(declared, &set, holds, chain, keys.as_ref());
             if opens {
                 tracing::warn!("{}", gate::OPENED);
                 notes.push(gate::OPENED.to_owned());
@@ -296,11 +291,13 @@ impl Now {
         Marks { plugins: self.set.listed(), disabled: self.disabled.clone() }
     }
 
-    /// Forgets what was disabled and is not declared any more; whether there was something.
-    fn forget_disabled(&mut self, keys: Option<&BTreeSet<Key>>) -> bool {
-        let before = self.disabled.len();
-        self.disabled.retain(|key| keys.is_none_or(|keys| keys.contains(key)));
-        self.disabled.len() < before
+    /// What is disabled in the next set, and of that what is declared still; whether that differs.
+    pub(super) fn carry_marks(&mut self, next: &Set, declared: Option<&BTreeSet<Key>>) -> bool {
+        let mut carried = self.marks().carried(next);
+        carried.retain(|key| declared.is_none_or(|declared| declared.contains(key)));
+        let differs = carried != self.disabled;
+        self.disabled = carried;
+        differs
     }
 }
 

@@ -51,7 +51,7 @@ impl Live {
         }
         let chain = self.chain(&set).map_err(NoRollback::Failed)?;
         let notes = holds.iter().map(|(key, hold)| note(key, hold)).collect();
-        let changes = self.swap(declared, &set, holds, chain);
+        let changes = self.swap(declared, &set, holds, chain, None);
         self.lock().notes = notes;
         let message = told(&changes, &[]);
         tracing::info!("rolled back: {message}");
