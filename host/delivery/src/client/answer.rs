@@ -4,6 +4,7 @@ use crate::sink::{Failure, Later};
 use ::http::header::{HeaderMap, RETRY_AFTER};
 use ::http::{Response, StatusCode};
 use bytes::Bytes;
+use host_lines::on_one_line;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use std::time::{Duration, SystemTime};
@@ -62,11 +63,10 @@ impl Answer {
     /// Status and the beginning of the body.
     pub(crate) fn describe(&self) -> String {
         let body = self.body.as_deref().unwrap_or_default();
-        let body = String::from_utf8_lossy(&body[..body.len().min(EXCERPT)]);
-        let body = body.trim().replace(|c: char| c.is_control(), " ");
-        match body.is_empty() {
-            true => format!("the answer is {}", self.status),
-            false => format!("the answer is {}: {body}", self.status),
+        let body = on_one_line(body, EXCERPT);
+        match body.trim() {
+            "" => format!("the answer is {}", self.status),
+            body => format!("the answer is {}: {body}", self.status),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::{Lent, Refusal};
 use crate::guest::{self, function};
 use crate::pool::SlotState;
 use extism::{Error, Function};
+use host_lines::on_one_line;
 use prost::Message;
 use proto::plugin::{Alert, Severity};
 use std::sync::Arc;
@@ -25,8 +26,7 @@ impl Alerts for AlertLog {
     fn alert(&self, plugin: &str, alert: &Alert) {
         let severity = severity(alert);
         let metadata = serde_json::to_string(&alert.metadata).unwrap_or_default();
-        // One alert is one line.
-        let message = alert.message.replace(char::is_control, " ");
+        let message = on_one_line(alert.message.as_bytes(), LONGEST);
         tracing::warn!(target: "alert", plugin, severity, metadata, "{message}");
     }
 }

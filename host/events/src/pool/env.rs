@@ -4,6 +4,7 @@
 use super::state::SlotState;
 use crate::guest;
 use extism::{CurrentPlugin, Error, Function, Val};
+use host_lines::on_one_line;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tracing::Level;
@@ -74,7 +75,7 @@ fn error_set(state: Arc<SlotState>) -> Function {
     function("error_set", 1, 0, move |plugin, arguments| {
         // The SDK itself calls this with 0, to clear it.
         let text = guest::block(plugin, guest::integer(arguments, 0)?)?;
-        let text = on_one_line(&text);
+        let text = on_one_line(&text, LINE);
         state.lock().error = (!text.is_empty()).then_some(text);
         Ok(None)
     })
@@ -121,17 +122,12 @@ fn http_request() -> Function {
     function("http_request", 2, 1, |_, _| Err(Error::msg("this host lends plugins no HTTP client")))
 }
 
-/// What a plugin says, for the log: one line, whatever is in it, and not a long one.
-fn on_one_line(text: &[u8]) -> String {
-    String::from_utf8_lossy(&text[..text.len().min(LINE)]).replace(char::is_control, " ")
-}
-
 /// A record of the plugin's; the host frees the block, as the PDKs expect.
 fn log(name: &str, plugin: Arc<str>, write: fn(&str, Option<&str>) -> bool) -> Function {
     function(name, 1, 0, move |current, arguments| {
         let offset = guest::integer(arguments, 0)?;
         if write(&plugin, None) {
-            write(&plugin, Some(&on_one_line(&guest::block(current, offset)?)));
+            write(&plugin, Some(&on_one_line(&guest::block(current, offset)?, LINE)));
         }
         if let Some(block) = current.memory_handle(offset.cast_unsigned()) {
             current.memory_free(block)?;
