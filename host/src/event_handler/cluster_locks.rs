@@ -5,7 +5,7 @@
 //! until it is.
 
 use host_events::locks::{Locks, Summary, complete};
-use host_events::store::{Store, StoreError};
+use host_events::store::{CLUSTER_LOCKS, Store, StoreError};
 use host_teleport::Locker;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -16,8 +16,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 
-/// Where it is remembered what the cluster has. No file's name, and so no plugin's, has a slash.
-const SPACE: &str = "cluster/locks";
 /// How long to wait before locks that the cluster did not take are tried again.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -88,7 +86,7 @@ impl ClusterLocks {
             let name = name(known);
             // One whose end is not on disk yet makes room all the same.
             let _ = self.local.remove(name);
-            self.store.delete(SPACE, name.as_bytes())?;
+            self.store.delete(CLUSTER_LOCKS, name.as_bytes())?;
             tracing::warn!(
                 "there are too many locks: {name:?}, which the cluster has, is not listed here any more"
             );
@@ -195,7 +193,8 @@ impl Outbox {
         // As long as the lock itself is listed.
         let left = end.map(|end| (SystemTime::UNIX_EPOCH + end).duration_since(now));
         let left = left.map(Result::unwrap_or_default);
-        let known = self.store.set(SPACE, name(lock).as_bytes(), &lock.encode_to_vec(), left);
+        let known =
+            self.store.set(CLUSTER_LOCKS, name(lock).as_bytes(), &lock.encode_to_vec(), left);
         if let Err(error) = known {
             tracing::warn!("the lock {:?} will be made again after a restart: {error}", name(lock));
         }
@@ -204,7 +203,7 @@ impl Outbox {
 
 /// Whether the cluster has it, in just this form.
 fn is_known(store: &dyn Store, lock: &LockV2) -> bool {
-    let known = store.get(SPACE, name(lock).as_bytes()).ok().flatten();
+    let known = store.get(CLUSTER_LOCKS, name(lock).as_bytes()).ok().flatten();
     known == Some(lock.encode_to_vec())
 }
 
@@ -231,7 +230,7 @@ mod tests {
         locks.upsert(lock("bob")).unwrap();
         assert!(matches!(locks.upsert(lock("eve")), Err(StoreError::Full(_))), "it has none");
         let ann = &locks.list()[0];
-        store.set(SPACE, name(ann).as_bytes(), &ann.encode_to_vec(), None).unwrap();
+        store.set(CLUSTER_LOCKS, name(ann).as_bytes(), &ann.encode_to_vec(), None).unwrap();
         locks.upsert(lock("eve")).unwrap();
         let names: Vec<_> = locks.list().iter().map(|lock| name(lock).to_owned()).collect();
         assert_eq!(names, ["tenon-lock-bob", "tenon-lock-eve"]);

@@ -1,9 +1,9 @@
 //! How much is in the store.
 
-use super::StoreError;
+use super::{CLUSTER_LOCKS, StoreError};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Bytes that are taken and given back, never more of them than the limit.
 #[derive(Debug)]
@@ -52,54 +52,40 @@ impl Budget {
     }
 }
 
-/// How the host's own spaces begin. No plugin has a slash in its name.
-const HOST: &str = "cluster/";
-
 /// What the values of each space take: no more than a share, so that one plugin's leave room for those of
 /// another, and for tokens. Tokens have none of their own: they are over one day.
 #[derive(Debug)]
 pub(crate) struct Shares {
     share: usize,
-    spaces: Mutex<HashMap<Box<str>, usize>>,
+    /// As many as there are plugins.
+    spaces: RwLock<HashMap<Box<str>, Arc<Budget>>>,
 }
 
 impl Shares {
     pub(crate) fn new(share: usize) -> Self {
-        Self { share, spaces: Mutex::default() }
+        Self { share, spaces: RwLock::default() }
     }
 
-    /// As [`Budget::swap`], for a value of this space. The host's own space, `cluster/…`, may take what
-    /// there is.
+    /// As [`Budget::swap`], for a value of this space.
     pub(crate) fn swap(&self, space: &str, old: usize, new: usize) -> Result<(), StoreError> {
-        let mut spaces = self.spaces();
-        let used = spaces.get(space).copied().unwrap_or_default();
-        let sum = used.saturating_sub(old).saturating_add(new);
-        if new > old && sum > self.share && !space.starts_with(HOST) {
-            return Err(StoreError::Share(self.share));
-        }
-        match spaces.get_mut(space) {
-            Some(used) => *used = sum,
-            None => _ = spaces.insert(space.into(), sum),
-        }
-        Ok(())
+        self.of(space).swap(old, new).map_err(|_| StoreError::Share(self.share))
     }
 
     /// As [`Budget::force`].
     pub(crate) fn force(&self, space: &str, bytes: usize) {
-        *self.spaces().entry(space.into()).or_default() += bytes;
+        self.of(space).force(bytes);
     }
 
     pub(crate) fn free(&self, space: &str, bytes: usize) {
-        let mut spaces = self.spaces();
-        if let Some(used) = spaces.get_mut(space) {
-            *used = used.saturating_sub(bytes);
-            if *used == 0 {
-                spaces.remove(space);
-            }
-        }
+        self.of(space).free(bytes);
     }
 
-    fn spaces(&self) -> MutexGuard<'_, HashMap<Box<str>, usize>> {
-        self.spaces.lock().unwrap_or_else(PoisonError::into_inner)
+    fn of(&self, space: &str) -> Arc<Budget> {
+        let known = self.spaces.read().unwrap_or_else(PoisonError::into_inner).get(space).cloned();
+        known.unwrap_or_else(|| {
+            let mut spaces = self.spaces.write().unwrap_or_else(PoisonError::into_inner);
+            let limit = if space == CLUSTER_LOCKS { usize::MAX } else { self.share };
+            spaces.entry(space.into()).or_insert_with(|| Arc::new(Budget::new(limit))).clone()
+        })
     }
 }

@@ -73,6 +73,7 @@ impl Index {
     pub(crate) fn delete(&self, name: &Name, now: u64) -> bool {
         let mut shard = self.open(name, now);
         let gone = shard.remove_value(name);
+        self.shares.free(name.space(), gone.bytes);
         self.forget(&gone) > 0
     }
 
@@ -122,6 +123,7 @@ impl Index {
             shard.add_token(id, &row.name, row.expires);
         } else {
             let replaced = shard.remove_value(&row.name);
+            self.shares.free(row.name.space(), replaced.bytes);
             self.forget(&replaced);
             let cost = value_cost(&row.name, &row.value);
             self.budget.force(cost);

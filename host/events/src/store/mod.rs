@@ -37,6 +37,9 @@ use std::time::Duration;
 /// How many bytes a store has room for unless it is told otherwise.
 pub const DEFAULT_LIMIT: usize = 64 << 20;
 
+/// The host's own space, in which it remembers which locks a cluster has. It may take all of a store.
+pub const CLUSTER_LOCKS: &str = "cluster/locks";
+
 /// How long a key or scope may be, in bytes. User names are scopes, and whoever fails to log in
 /// chooses them: a few long ones must not fill the store.
 pub const MAX_KEY: usize = 1024;

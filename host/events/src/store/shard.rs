@@ -39,7 +39,7 @@ struct Value {
 pub(crate) struct Gone {
     pub(crate) ids: Vec<u64>,
     pub(crate) bytes: usize,
-    /// What of that was values, each with its bytes.
+    /// What of that was values that were over, each with its bytes.
     pub(crate) values: Vec<(Name, usize)>,
 }
 
@@ -64,7 +64,7 @@ impl Shard {
         let Some(value) = self.values.remove(name) else { return Gone::default() };
         self.due.remove(&(value.expires, value.id));
         let bytes = value_cost(name, &value.bytes);
-        Gone { ids: vec![value.id], bytes, values: vec![(name.clone(), bytes)] }
+        Gone { ids: vec![value.id], bytes, ..Gone::default() }
     }
 
     /// Says how many tokens the scope has then.

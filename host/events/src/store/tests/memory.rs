@@ -3,7 +3,7 @@
 use super::super::clock::Clock;
 use super::super::journal::Journal;
 use super::*;
-use crate::store::{MAX_KEY, MemoryStore, Store, StoreError, Token};
+use crate::store::{CLUSTER_LOCKS, MAX_KEY, MemoryStore, Store, StoreError, Token};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -118,23 +118,25 @@ fn a_full_store_refuses_forgets_nothing_and_takes_again_what_has_room() {
 /// A plugin that stores without end must not keep the others from counting.
 #[test]
 fn the_values_of_one_space_leave_half_of_the_store_to_the_others() {
-    let (store, time) = store(4000);
+    let (store, time) = store(6000);
     let set = |space: &str, key: u8, ttl| store.set(space, &[key], &[0; 300], ttl);
-    for key in 0..3 {
+    for key in 0..5 {
         set("a", key, (key == 0).then_some(MINUTE)).unwrap();
     }
-    let refused = StoreError::Share(2000);
-    assert_eq!(set("a", 3, None), Err(refused.clone()));
+    let refused = StoreError::Share(3000);
+    assert_eq!(set("a", 5, None), Err(refused.clone()));
     assert!(refused.to_string().contains("its share of the store"), "{refused}");
     set("a", 2, None).unwrap(); // in its own place
     set("b", 0, None).unwrap();
-    set("cluster/own", 0, None).unwrap();
     store.take_token("a", b"a", HOUR).unwrap();
     time.pass(60_000);
-    set("a", 3, None).unwrap(); // what is over gives its share back
+    set("a", 5, None).unwrap(); // what is over gives its share back
     assert_eq!(store.delete("a", &[1]), Ok(true));
-    set("a", 4, None).unwrap();
-    assert_eq!(set("a", 5, None), Err(refused));
+    set("a", 6, None).unwrap();
+    assert_eq!(set("a", 7, None), Err(refused));
+    // The host's own is no plugin's.
+    (2..7).for_each(|key| assert_eq!(store.delete("a", &[key]), Ok(true)));
+    (0..6).for_each(|key| store.set(CLUSTER_LOCKS, &[key], &[0; 300], None).unwrap());
 }
 
 #[test]
