@@ -4,7 +4,7 @@ use crate::codec::{self, CodecError};
 use bytes::Bytes;
 
 /// So many bytes larger a plugin may make an event: what becomes of events is in the host's memory.
-pub(crate) const GROWTH: usize = 256 << 10;
+const GROWTH: usize = 256 << 10;
 
 /// An audit event: a JSON object, and its protobuf form once a plugin has asked for that.
 ///
@@ -56,13 +56,18 @@ impl Event {
         if json == same {
             return Ok(false);
         }
-        // An event is larger in JSON than what a plugin has returned.
-        let by = json.len().saturating_sub(self.json.len());
-        if by > GROWTH {
-            return Err(CodecError::Grown { by, most: GROWTH });
-        }
+        // It may be larger in JSON than what the plugin has returned.
+        self.check_growth(json.len())?;
         *self = Self { json: json.into(), one_of: Some(one_of), changed: true };
         Ok(true)
+    }
+
+    /// Whether it may become what has so many bytes.
+    pub(crate) fn check_growth(&self, bytes: usize) -> Result<(), CodecError> {
+        match bytes.saturating_sub(self.json.len()) {
+            by if by > GROWTH => Err(CodecError::Grown { by, most: GROWTH }),
+            _ => Ok(()),
+        }
     }
 
     /// Takes a plugin's JSON object for its own.

@@ -67,7 +67,7 @@ impl Metrics {
         registry.register("tenon_event_plugin_discarded", help, self.discarded.clone());
         let help = "Alerts of event plugins";
         registry.register("tenon_event_plugin_alerts", help, self.alerts.clone());
-        let help = "How long a call of an event plugin took, a new instance included where one had to be made";
+        let help = "How long a call of an event plugin took, without waiting for an instance or making one";
         registry.register("tenon_event_plugin_seconds", help, self.seconds.clone());
     }
 
@@ -121,8 +121,8 @@ pub struct Counts {
     pub failed: u64,
     /// Instances that were thrown away.
     pub discarded: u64,
-    /// The median of a call's time, a new instance included where one had to be made, waiting for a free
-    /// one not: of this plugin as it was loaded, not of one of its name before; none before the first.
+    /// The median of a call's time, without waiting for an instance or making one: of this
+    /// plugin as it was loaded, not of one of its name before; none before the first.
     pub p50: Option<Duration>,
     /// What 99 of 100 calls do not exceed, to an eighth.
     pub p99: Option<Duration>,

@@ -5,7 +5,7 @@ use super::entry::Entry;
 use super::health::Health;
 use super::{Answer, EventPlugin, Failure, OnError, Stopped, message};
 use crate::codec::CodecError;
-use crate::event::{Event, GROWTH};
+use crate::event::Event;
 use crate::pool::CallError;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -175,12 +175,8 @@ impl EventPlugin {
     /// What the plugin has answered.
     fn read(&self, output: &[u8], place: &mut Option<Event>) -> Result<Answer, Failure> {
         let Some(event) = place else { return Ok(Answer::Skip) };
-        if output.len() > event.json().len() + GROWTH {
-            let size = output.len();
-            return Err(garbage(format!(
-                "{size} bytes for an event: {GROWTH} more than it had is most"
-            )));
-        }
+        let larger = event.check_growth(output.len());
+        larger.map_err(|error| garbage(format!("an event that cannot be: {error}")))?;
         match self.entry {
             Entry::Json(_) => read_json(output, event),
             Entry::Protobuf { .. } => {

@@ -214,3 +214,27 @@ impl std::fmt::Debug for Pool {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns 400 KiB.
+    const LARGE: &str = r#"
+(module
+  (import "extism:host/env" "alloc" (func $alloc (param i64) (result i64)))
+  (import "extism:host/env" "output_set" (func $output (param i64 i64)))
+  (func (export "large") (result i32)
+    (call $output (call $alloc (i64.const 409600)) (i64.const 409600))
+    (i32.const 0)))"#;
+
+    /// Who works them off then asks about the rest.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn answers_that_are_many_bytes_are_handed_over_before_there_are_more() {
+        let builder = Pool::builder("large", wat::parse_str(LARGE).unwrap()).concurrency(1);
+        let pool = builder.build().await.unwrap();
+        let answers = pool.run_each("large".into(), vec![Vec::new(); 10]).await;
+        assert_eq!(answers.len(), 3);
+        assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|it| it.len() == 409_600)));
+    }
+}

@@ -56,8 +56,7 @@ impl Slot {
             Some(config) => builder.with_cache_config(config),
             None => builder.with_cache_disabled(),
         };
-        let instance = |error: extism::Error| CallError::Instance(format!("{error:#}").into());
-        let compiled = builder.compile().map_err(instance)?;
+        let compiled = builder.compile().map_err(|error| no_instance(&error))?;
         Ok(Self { spec, compiled, state, instance: None, running })
     }
 
@@ -99,11 +98,18 @@ impl Slot {
         }
     }
 
-    /// Has an instance. To panic is a host function's mistake, and no slot's end.
+    /// Makes an instance. To panic is a host function's mistake, and no slot's end.
     fn make_instance(&mut self) -> Result<(), CallError> {
-        let made = catch_unwind(AssertUnwindSafe(|| self.instance().map(|_| ())));
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            let mut instance = Plugin::new_from_compiled(&self.compiled)?;
+            instantiate(&mut instance).map(|()| instance)
+        }));
         let made = made.unwrap_or_else(|_| Err(extism::Error::msg("a host function panicked")));
-        made.map_err(|error| CallError::Instance(format!("{error:#}").into()))
+        let instance = made.map_err(|error| no_instance(&error))?;
+        let handle = Some(instance.cancel_handle());
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = handle;
+        self.instance = Some(instance);
+        Ok(())
     }
 
     /// Runs the calls of a job, as long as somebody waits for them. After one that has spoiled the
@@ -156,9 +162,8 @@ impl Slot {
     }
 
     fn call_instance(&mut self, export: &Arc<str>, input: &[u8]) -> Result<Vec<u8>, CallError> {
-        let instance = self.instance();
-        let instance =
-            instance.map_err(|error| CallError::Instance(format!("{error:#}").into()))?;
+        // There is one: a job ends with the call that has spoiled it.
+        let instance = self.instance.as_mut().ok_or(CallError::Closed)?;
         let result = instance.call::<&[u8], ()>(&**export, input);
         let mut call = self.state.lock();
         let said = call.error.take();
@@ -194,21 +199,10 @@ impl Slot {
         }
         CallError::Trap(said.unwrap_or_else(|| error.root_cause().to_string()).into())
     }
+}
 
-    /// The instance, a new one if the last was spoiled.
-    fn instance(&mut self) -> Result<&mut Plugin, extism::Error> {
-        let instance = match self.instance.take() {
-            Some(instance) => instance,
-            None => {
-                let mut instance = Plugin::new_from_compiled(&self.compiled)?;
-                instantiate(&mut instance)?;
-                let handle = Some(instance.cancel_handle());
-                *self.running.lock().unwrap_or_else(PoisonError::into_inner) = handle;
-                instance
-            }
-        };
-        Ok(self.instance.insert(instance))
-    }
+fn no_instance(error: &extism::Error) -> CallError {
+    CallError::Instance(format!("{error:#}").into())
 }
 
 /// How many messages there are, each with its length before it.
