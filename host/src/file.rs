@@ -1,21 +1,22 @@
 //! The configuration file: the proxy's flags under the same names, and plugins with their own
 //! configuration as TOML.
 
+mod forms;
+
+pub(crate) use forms::{duration, tables};
+
 use crate::Usage;
 use crate::cli::{FormatArg, HttpArg, ProxyArgs, TrustFlags};
 use crate::events::Secret;
 use crate::policy::{BreakerTable, OnPanicKey, PolicyKeys};
-use crate::values::{network, time};
 use anyhow::Context;
+use forms::{networks, parsed};
 use host_events::OnError;
 use host_proxy::Listen;
 use ipnet::IpNet;
-use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::fmt::{self, Formatter};
-use std::iter;
-use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -309,38 +310,6 @@ pub(crate) struct FilePlugins {
 pub(crate) fn toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Usage> {
     toml::from_str(text)
         .map_err(|error| Usage(format!("{}: {}", path.display(), error.to_string().trim_end())))
-}
-
-pub(crate) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    time(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
-}
-
-/// Tables of plugins; of what is none the error says how they are written.
-pub(crate) fn tables<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    from: D,
-) -> Result<Vec<T>, D::Error> {
-    struct Tables<T>(PhantomData<T>);
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Tables<T> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
-            f.write_str("tables, each under [[…]] and with a path, as in [[pre-plugin]]")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut tables: A) -> Result<Vec<T>, A::Error> {
-            iter::from_fn(|| tables.next_element().transpose()).collect()
-        }
-    }
-    from.deserialize_seq(Tables(PhantomData))
-}
-
-fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
-    let texts = Vec::<String>::deserialize(from)?;
-    texts.iter().map(|text| network(text)).collect::<Result<_, _>>().map_err(D::Error::custom)
-}
-
-fn parsed<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Listen>, D::Error> {
-    String::deserialize(from)?.parse().map(Some).map_err(D::Error::custom)
 }
 
 #[cfg(test)]
